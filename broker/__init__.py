@@ -1,0 +1,1 @@
+"""The event log: numbers, stores, publishes and replays what the services say."""

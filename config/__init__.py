@@ -1,0 +1,1 @@
+"""Defaults that ship with Causal."""

@@ -1,0 +1,1 @@
+"""Opens devices and passes on what they deliver, stamped with its time."""

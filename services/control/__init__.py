@@ -1,0 +1,1 @@
+"""Knows which sessions exist and says which worker does what."""

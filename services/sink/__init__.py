@@ -1,0 +1,1 @@
+"""Consumers of the transcript: a class of two or three methods each."""

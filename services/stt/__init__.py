@@ -1,0 +1,1 @@
+"""Carries chunks to the speech service and brings turns back."""

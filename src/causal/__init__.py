@@ -1,0 +1,1 @@
+"""A live transcript of whatever a computer hears."""
