@@ -28,6 +28,10 @@ class Block(Message):
     """Counts the unbroken runs of the stream: a new number means that samples are missing before this block."""
     gap_reason: str = ""
     """Why a new segment began; empty when none did."""
+    segment_started_ns: int = 0
+    """Capture clock at the segment's first sample: with `segment_frame`, the exact place of the block."""
+    segment_frame: int = 0
+    """Frames of the segment before this block's first one."""
     end: bool = False
     """Nothing follows: the stream was stopped, or its file is over."""
 
