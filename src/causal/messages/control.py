@@ -1,0 +1,172 @@
+"""What is asked of the controller, and what it answers: one MessagePack map each, one frame.
+
+A request is `{v: 1, id, op, …}`; a reply `{v: 1, id, ok: true, …}` or `{v: 1, id, ok: false, error: {code, message,
+hint}}`. The classes below are the requests' fields beside `v` and `id`; `op` chooses among them.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from .base import Message
+from .events import CaptureState, CaptureStatus, HopLatency, QueueDepth, ServiceStatus, SessionStatus, SpeechState
+
+PROTOCOL_VERSION = 1
+
+DeviceKind = Literal["input", "loopback", "file"]
+
+
+class Device(Message, kw_only=True):
+    """Something that can be heard."""
+
+    id: str
+    """Stable across restarts: `pulse:<source name>`, `file:<path>` …"""
+    name: str
+    kind: DeviceKind
+    backend: str
+    default: bool
+    """What `mic` or `system` means now."""
+    channels: int
+    rate_hz: int
+
+
+class Fault(Message, kw_only=True):
+    """An error in words: what was found, and what to do."""
+
+    code: str
+    message: str
+    hint: str = ""
+    retrying: bool = False
+    """The service tries again by itself."""
+
+
+class Assignment(Message, kw_only=True):
+    """One stream, and all that a worker must know of it."""
+
+    stream: str
+    """`session/source`."""
+    epoch: int
+    """This worker's turn at the stream; it only grows."""
+    device: str
+    """A device id, or the alias `mic` or `system`."""
+    engine: str
+    """`assemblyai`, `local`, or the address of a compatible server."""
+    language: str | None = None
+    keyterms: tuple[str, ...] = ()
+    record: bool = False
+    started_ns: int
+    """Capture clock at the session's start: position 0 of the time line."""
+    started_unix_ns: int
+    """Wall clock at the same moment."""
+    stop: bool = False
+    """Finish it: capture ends the stream, the others follow the end mark."""
+    peers: dict[str, str] = msgspec.field(default_factory=dict)
+    """Which instance of each other service has the stream: `{"resample": "1", …}`; absent while nobody has."""
+
+
+class StreamReport(Message, kw_only=True):
+    """What a worker says of one of its streams; what it does not know is absent."""
+
+    stream: str
+    epoch: int
+    device: str | None = None
+    """What an alias means at the moment."""
+    state: CaptureState | None = None
+    speech: SpeechState | None = None
+    captured_ms: int | None = None
+    sent_ms: int | None = None
+    final_ms: int | None = None
+    lost_ms: int | None = None
+    rms_dbfs: float | None = None
+    peak_dbfs: float | None = None
+    backlog_ms: int | None = None
+    done: bool = False
+    """This worker has nothing more to do for the stream."""
+    fault: Fault | None = None
+    """What is wrong now; absent when nothing is."""
+
+
+class List(Message, tag_field="op", tag="list"):
+    pass
+
+
+class Start(Message, tag_field="op", tag="start", kw_only=True):
+    sources: tuple[str, ...] = ()
+    """Device ids or aliases; none means `mic` and `system`, whichever exist."""
+    engine: str | None = None
+    language: str | None = None
+    keyterms: tuple[str, ...] = ()
+    label: str = ""
+    record: bool = False
+
+
+class Stop(Message, tag_field="op", tag="stop", kw_only=True):
+    session: str
+    timeout_s: float = 10.0
+
+
+class Status(Message, tag_field="op", tag="status"):
+    pass
+
+
+class Sessions(Message, tag_field="op", tag="sessions"):
+    pass
+
+
+class Token(Message, tag_field="op", tag="token", kw_only=True):
+    expires_in_s: int = 60
+
+
+class Shutdown(Message, tag_field="op", tag="shutdown"):
+    pass
+
+
+class Assignments(Message, tag_field="op", tag="assignments", kw_only=True):
+    """A service's poll: how it is, and what it shall do. Not for other clients."""
+
+    service: str
+    instance: str
+    incarnation: str
+    """Names this process: a new one with the same instance begins anew."""
+    pid: int
+    cpu_percent: float = 0.0
+    rss_bytes: int = 0
+    queues: dict[str, QueueDepth] = msgspec.field(default_factory=dict)
+    latency_ms: dict[str, HopLatency] = msgspec.field(default_factory=dict)
+    streams: tuple[StreamReport, ...] = ()
+    devices: tuple[Device, ...] | None = None
+    """Capture only: all that can be heard now."""
+    fault: Fault | None = None
+    """What keeps the whole service from working."""
+
+
+Request = List | Start | Stop | Status | Sessions | Token | Shutdown | Assignments
+
+
+class Work(Message, kw_only=True):
+    """The answer to a poll."""
+
+    streams: tuple[Assignment, ...] = ()
+    key: str | None = None
+    """The AssemblyAI key, for gateways only."""
+
+    def __repr__(self) -> str:
+        return f"Work(streams={self.streams!r}, key={'…' if self.key else None})"
+
+
+class SessionView(Message, kw_only=True):
+    """A session as `status` shows it."""
+
+    status: SessionStatus
+    streams: tuple[CaptureStatus, ...]
+    faults: dict[str, Fault] = msgspec.field(default_factory=dict)
+    """By source."""
+    backlog_ms: int = 0
+
+
+class ServiceView(Message, kw_only=True):
+    """A worker as `status` shows it."""
+
+    status: ServiceStatus
+    alive: bool
+    fault: Fault | None = None
