@@ -16,7 +16,7 @@ PROTOCOL_VERSION = 1
 DeviceKind = Literal["input", "loopback", "file"]
 
 
-class Device(Message, kw_only=True):
+class Device(Message):
     """Something that can be heard."""
 
     id: str
@@ -30,7 +30,7 @@ class Device(Message, kw_only=True):
     rate_hz: int
 
 
-class Fault(Message, kw_only=True):
+class Fault(Message):
     """An error in words: what was found, and what to do."""
 
     code: str
@@ -40,7 +40,7 @@ class Fault(Message, kw_only=True):
     """The service tries again by itself."""
 
 
-class Assignment(Message, kw_only=True):
+class Assignment(Message):
     """One stream, and all that a worker must know of it."""
 
     stream: str
@@ -64,7 +64,7 @@ class Assignment(Message, kw_only=True):
     """Which instance of each other service has the stream: `{"resample": "1", …}`; absent while nobody has."""
 
 
-class StreamReport(Message, kw_only=True):
+class StreamReport(Message):
     """What a worker says of one of its streams; what it does not know is absent."""
 
     stream: str
@@ -90,7 +90,7 @@ class List(Message, tag_field="op", tag="list"):
     pass
 
 
-class Start(Message, tag_field="op", tag="start", kw_only=True):
+class Start(Message, tag_field="op", tag="start"):
     sources: tuple[str, ...] = ()
     """Device ids or aliases; none means `mic` and `system`, whichever exist."""
     engine: str | None = None
@@ -100,7 +100,7 @@ class Start(Message, tag_field="op", tag="start", kw_only=True):
     record: bool = False
 
 
-class Stop(Message, tag_field="op", tag="stop", kw_only=True):
+class Stop(Message, tag_field="op", tag="stop"):
     session: str
     timeout_s: float = 10.0
 
@@ -113,7 +113,7 @@ class Sessions(Message, tag_field="op", tag="sessions"):
     pass
 
 
-class Token(Message, tag_field="op", tag="token", kw_only=True):
+class Token(Message, tag_field="op", tag="token"):
     expires_in_s: int = 60
 
 
@@ -121,7 +121,7 @@ class Shutdown(Message, tag_field="op", tag="shutdown"):
     pass
 
 
-class Assignments(Message, tag_field="op", tag="assignments", kw_only=True):
+class Assignments(Message, tag_field="op", tag="assignments"):
     """A service's poll: how it is, and what it shall do. Not for other clients."""
 
     service: str
@@ -143,7 +143,7 @@ class Assignments(Message, tag_field="op", tag="assignments", kw_only=True):
 Request = List | Start | Stop | Status | Sessions | Token | Shutdown | Assignments
 
 
-class Work(Message, kw_only=True):
+class Work(Message):
     """The answer to a poll."""
 
     streams: tuple[Assignment, ...] = ()
@@ -154,7 +154,7 @@ class Work(Message, kw_only=True):
         return f"Work(streams={self.streams!r}, key={'…' if self.key else None})"
 
 
-class SessionView(Message, kw_only=True):
+class SessionView(Message):
     """A session as `status` shows it."""
 
     status: SessionStatus
@@ -164,7 +164,7 @@ class SessionView(Message, kw_only=True):
     backlog_ms: int = 0
 
 
-class ServiceView(Message, kw_only=True):
+class ServiceView(Message):
     """A worker as `status` shows it."""
 
     status: ServiceStatus

@@ -35,7 +35,7 @@ class Event(Message):
     """The broker's number of a durable event, without holes."""
 
 
-class Transcript(Event, kw_only=True):
+class Transcript(Event):
     """The words of one turn."""
 
     turn: str
@@ -53,21 +53,21 @@ class Transcript(Event, kw_only=True):
     engine: str = ""
 
 
-class TranscriptPartial(Transcript, kw_only=True):
+class TranscriptPartial(Transcript):
     """A turn as it stands; the next revision replaces it."""
 
 
-class TranscriptFinal(Transcript, kw_only=True):
+class TranscriptFinal(Transcript):
     """A turn that does not change any more."""
 
 
-class TranscriptVoid(Event, kw_only=True):
+class TranscriptVoid(Event):
     """Takes back a partial whose connection was lost."""
 
     turn: str
 
 
-class SessionStatus(Event, kw_only=True):
+class SessionStatus(Event):
     label: str
     state: SessionState
     sources: tuple[str, ...]
@@ -79,7 +79,7 @@ class SessionStatus(Event, kw_only=True):
     """Who hears the room: `assemblyai`, `local`, or the address of a compatible server."""
 
 
-class CaptureStatus(Event, kw_only=True):
+class CaptureStatus(Event):
     """How one stream is doing. Durable when `state` or `speech` changed, else five times a second for the levels."""
 
     device: str
@@ -97,7 +97,7 @@ class CaptureStatus(Event, kw_only=True):
     peak_dbfs: float = -120.0
 
 
-class CaptureError(Event, kw_only=True):
+class CaptureError(Event):
     code: str
     """One of `causal.errors.CODES`."""
     message: str
@@ -105,7 +105,7 @@ class CaptureError(Event, kw_only=True):
     retrying: bool
 
 
-class Gap(Event, kw_only=True):
+class Gap(Event):
     """Audio that was never heard."""
 
     start_ms: int
@@ -125,7 +125,7 @@ class HopLatency(Message):
     p99: float
 
 
-class ServiceStatus(Event, kw_only=True):
+class ServiceStatus(Event):
     """How one worker is doing, once a second."""
 
     service: str

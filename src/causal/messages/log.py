@@ -5,8 +5,8 @@ from typing import Any
 from .base import Message
 
 
-class Coverage(Message, kw_only=True):
-    """Which chunks of a lane a final covers: the event log stores it only if it begins where the lane's coverage ends."""
+class Coverage(Message):
+    """Which chunks of a lane a final covers; it is stored only if it begins where the lane's coverage ends."""
 
     stream: str
     lane: str
@@ -16,13 +16,13 @@ class Coverage(Message, kw_only=True):
     """The first chunk that is not covered any more."""
 
 
-class Hello(Message, kw_only=True):
+class Hello(Message):
     """Somebody will publish: the broker stays until it says `bye`, or has been silent for 3 s."""
 
     publisher: str
 
 
-class Publish(Message, kw_only=True):
+class Publish(Message):
     """A durable event, sent again until it is stored or refused."""
 
     id: str
@@ -32,12 +32,12 @@ class Publish(Message, kw_only=True):
     coverage: Coverage | None = None
 
 
-class Stored(Message, kw_only=True):
+class Stored(Message):
     id: str
     seq: int
 
 
-class Refused(Message, kw_only=True):
+class Refused(Message):
     """Will never be stored: do not send it again."""
 
     id: str
@@ -47,7 +47,7 @@ class Refused(Message, kw_only=True):
     covered_to: int | None = None
 
 
-class Claim(Message, kw_only=True):
+class Claim(Message):
     """From now on this epoch writes the lane, and older ones are refused."""
 
     stream: str
@@ -55,7 +55,7 @@ class Claim(Message, kw_only=True):
     epoch: int
 
 
-class Claimed(Message, kw_only=True):
+class Claimed(Message):
     stream: str
     lane: str
     epoch: int
@@ -64,7 +64,7 @@ class Claimed(Message, kw_only=True):
     """The first chunk that no stored final covers."""
 
 
-class Replay(Message, kw_only=True):
+class Replay(Message):
     """A wish for stored events from `from_seq` on."""
 
     from_seq: int
@@ -72,13 +72,13 @@ class Replay(Message, kw_only=True):
     limit: int = 500
 
 
-class LoggedEvent(Message, kw_only=True):
+class LoggedEvent(Message):
     kind: str
     event: dict[str, Any]
     """With its `seq`."""
 
 
-class Replayed(Message, kw_only=True):
+class Replayed(Message):
     events: tuple[LoggedEvent, ...]
     next_seq: int
     """Where to go on asking; beyond `head_seq` when all has been told."""
@@ -86,7 +86,7 @@ class Replayed(Message, kw_only=True):
     oldest_seq: int
 
 
-class Head(Message, kw_only=True):
+class Head(Message):
     """The newest number given, every second: so that the loss of the last message shows."""
 
     seq: int
