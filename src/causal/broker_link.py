@@ -1,0 +1,136 @@
+"""A service's line to the broker: publishes, claims lanes, resends until answered."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import secrets
+import time
+from collections.abc import Callable
+
+import zmq
+
+from causal import topics, wire
+from causal.errors import WireError
+from causal.loop import AnyLoop, receive_all, send_now
+from causal.messages import EVENT_TYPES, Event
+from causal.messages.log import Claim, Claimed, Coverage, Hello, Publish, Refused, Stored
+from causal.outbox import Outbox
+from causal.paths import Paths
+
+log = logging.getLogger("causal.broker_link")
+
+KIND_OF = {event: kind for kind, event in EVENT_TYPES.items()}
+TICK_S = 0.2
+HELLO_S = 1.0
+CLAIM_AGAIN_S = 1.0
+
+OnSettled = Callable[[Publish, Stored | Refused], None]
+OnClaimed = Callable[[Claimed], None]
+
+
+class BrokerLink:
+    """One DEALER to the broker. Never blocks; what cannot be sent now is sent again from the timer."""
+
+    def __init__(
+        self,
+        loop: AnyLoop,
+        context: zmq.Context[zmq.Socket[bytes]],
+        paths: Paths,
+        publisher: str,
+        on_settled: OnSettled | None = None,
+        on_claimed: OnClaimed | None = None,
+    ) -> None:
+        self.outbox = Outbox()
+        self._publisher = f"{publisher}-{secrets.token_hex(4)}"
+        self._numbers = itertools.count()
+        self._claims: dict[tuple[str, str], tuple[Claim, float]] = {}
+        self._hello_s = 0.0
+        self._on_settled = on_settled
+        self._on_claimed = on_claimed
+        self._socket = context.socket(zmq.DEALER)
+        self._socket.linger = 300
+        self._socket.connect(paths.address("log"))
+        loop.on_readable(self._socket, self._receive)
+        loop.every(TICK_S, self._tick)
+
+    def publish(self, event: Event, coverage: Coverage | None = None, key: str | None = None) -> str:
+        """Sends a durable event, again and again until it is stored or refused. The same `key` is stored once.
+
+        Returns the key, which `on_settled` gets back.
+        """
+        publish = Publish(
+            id=key or f"{self._publisher}-{next(self._numbers)}",
+            kind=KIND_OF[type(event)],
+            event=wire.to_map(event),
+            coverage=coverage,
+        )
+        if not self.outbox.offer(publish):
+            log.error("the broker has been away for too long: an event of type %s is dropped", publish.kind)
+        self._send(publish)
+        return publish.id
+
+    def emit(self, event: Event) -> None:
+        """Sends an ephemeral event, once."""
+        topic = topics.event(KIND_OF[type(event)], event.session, event.source)
+        send_now(self._socket, wire.pack(topic, event))
+
+    def claim(self, claim: Claim) -> None:
+        """Asks for a lane until the broker answers; the answer goes to `on_claimed`."""
+        self._claims[claim.stream, claim.lane] = (claim, time.monotonic())
+        send_now(self._socket, wire.pack(topics.CLAIM, claim))
+
+    def forget_claim(self, stream: str, lane: str) -> None:
+        """Asks no more."""
+        self._claims.pop((stream, lane), None)
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything has been answered."""
+        return not self.outbox and not self._claims
+
+    def say_bye(self) -> None:
+        """Tells the broker that nothing more will come."""
+        send_now(self._socket, wire.pack(topics.BYE, Hello(publisher=self._publisher)))
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _tick(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._hello_s >= HELLO_S:
+            self._hello_s = now_s
+            send_now(self._socket, wire.pack(topics.HELLO, Hello(publisher=self._publisher)))
+        for publish in self.outbox.due(now_s):
+            self._send(publish)
+        for key, (claim, asked_s) in list(self._claims.items()):
+            if now_s - asked_s >= CLAIM_AGAIN_S:
+                self._claims[key] = (claim, now_s)
+                send_now(self._socket, wire.pack(topics.CLAIM, claim))
+
+    def _send(self, publish: Publish) -> None:
+        if send_now(self._socket, wire.pack(topics.PUBLISH, publish)):
+            self.outbox.mark_sent(publish.id, time.monotonic())
+
+    def _receive(self) -> None:
+        for parts in receive_all(self._socket):
+            try:
+                self._understand(parts)
+            except WireError as error:
+                log.warning("an answer of the broker is dropped: %s", error)
+
+    def _understand(self, parts: list[bytes]) -> None:
+        match parts[0]:
+            case topics.STORED:
+                self._settle(wire.unpack(parts, Stored))
+            case topics.REFUSED:
+                self._settle(wire.unpack(parts, Refused))
+            case topics.CLAIMED:
+                claimed = wire.unpack(parts, Claimed)
+                if self._claims.pop((claimed.stream, claimed.lane), None) and self._on_claimed:
+                    self._on_claimed(claimed)
+
+    def _settle(self, answer: Stored | Refused) -> None:
+        publish = self.outbox.settle(answer.id)
+        if publish is not None and self._on_settled is not None:
+            self._on_settled(publish, answer)

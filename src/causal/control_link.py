@@ -1,0 +1,115 @@
+"""A service's line to the controller: says how it is, hears what to do."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import zmq
+
+from causal import wire
+from causal.errors import WireError
+from causal.loop import AnyLoop, receive_all, send_now
+from causal.messages.control import PROTOCOL_VERSION, Assignments, Work
+from causal.paths import Paths
+
+log = logging.getLogger("causal.control_link")
+
+PERIOD_S = 1.0
+ANSWER_WITHIN_S = 1.0
+TICK_S = 0.1
+
+Report = Callable[[], dict[str, Any]]
+"""The fields of `Assignments` that the service knows: streams, queues, latency_ms, devices, fault."""
+OnWork = Callable[[Work], None]
+
+
+class ControlLink:
+    """Polls the controller each `period_s`, at once when the doorbell rings, and when told that something changed."""
+
+    def __init__(
+        self,
+        loop: AnyLoop,
+        context: zmq.Context[zmq.Socket[bytes]],
+        paths: Paths,
+        service: str,
+        instance: str,
+        report: Report,
+        on_work: OnWork,
+    ) -> None:
+        self.period_s = PERIOD_S
+        self._service = service
+        self._instance = instance
+        self._incarnation = secrets.token_hex(8)
+        self._report = report
+        self._on_work = on_work
+        self._process = psutil.Process()
+        self._numbers = itertools.count(1)
+        self._asked_s = 0.0
+        self._waiting = ""
+        self._nudged = True
+        self._socket = context.socket(zmq.DEALER)
+        self._socket.linger = 0
+        self._socket.connect(paths.address("control"))
+        self._doorbell = context.socket(zmq.SUB)
+        self._doorbell.subscribe(b"")
+        self._doorbell.connect(paths.address("doorbell"))
+        loop.on_readable(self._socket, self._receive)
+        loop.on_readable(self._doorbell, self._ring)
+        loop.every(TICK_S, self._tick)
+
+    def nudge(self) -> None:
+        """Something changed that the controller should know: polls without waiting for the next turn."""
+        self._nudged = True
+
+    def close(self) -> None:
+        self._socket.close()
+        self._doorbell.close()
+
+    def _tick(self) -> None:
+        since_s = time.monotonic() - self._asked_s
+        if since_s >= self.period_s or (self._nudged and (not self._waiting or since_s >= ANSWER_WITHIN_S)):
+            self._poll()
+
+    def _poll(self) -> None:
+        self._nudged = False
+        self._asked_s = time.monotonic()
+        self._waiting = f"{self._incarnation}-{next(self._numbers)}"
+        with self._process.oneshot():
+            request = Assignments(
+                service=self._service,
+                instance=self._instance,
+                incarnation=self._incarnation,
+                pid=os.getpid(),
+                cpu_percent=self._process.cpu_percent(),
+                rss_bytes=self._process.memory_info().rss,
+                **self._report(),
+            )
+        fields = wire.to_map(request) | {"v": PROTOCOL_VERSION, "id": self._waiting}
+        send_now(self._socket, [b"", wire.pack_map(fields)])
+
+    def _ring(self) -> None:
+        receive_all(self._doorbell)
+        self._poll()
+
+    def _receive(self) -> None:
+        for parts in receive_all(self._socket):
+            try:
+                self._understand(wire.unpack_map(parts[-1]))
+            except WireError as error:
+                log.warning("an answer of the controller is dropped: %s", error)
+
+    def _understand(self, reply: dict[str, Any]) -> None:
+        if reply.get("id") != self._waiting:
+            return
+        self._waiting = ""
+        if reply.get("ok"):
+            self._on_work(wire.convert(reply, Work))
+        else:
+            log.warning("the controller refuses the poll: %s", reply.get("error"))
