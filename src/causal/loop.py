@@ -33,15 +33,14 @@ class AnyLoop(Protocol):
     def stop(self) -> None: ...
 
 
-def receive_all(socket: zmq.Socket[bytes], limit: int = BATCH, *, copy: bool = True) -> list[list[bytes]]:
-    """The messages that wait in `socket`, at most `limit`; never blocks. Without `copy` the parts are memoryviews."""
+def receive_all(socket: zmq.Socket[bytes], limit: int = BATCH) -> list[list[bytes]]:
+    """The messages that wait in `socket`, at most `limit`; never blocks."""
     messages: list[list[bytes]] = []
     while len(messages) < limit:
         try:
-            parts = socket.recv_multipart(zmq.NOBLOCK, copy=copy)
+            messages.append(socket.recv_multipart(zmq.NOBLOCK))
         except zmq.Again:
             break
-        messages.append(parts if copy else [frame.buffer for frame in parts])  # type: ignore[union-attr]
     return messages
 
 
@@ -125,13 +124,13 @@ class AsyncLoop:
         if isinstance(source, int):
             loop.add_reader(source, callback)
         else:
-            loop.add_reader(source.getsockopt(zmq.FD), self._drain, source)  # type: ignore[arg-type]
+            loop.add_reader(int(source.getsockopt(zmq.FD)), self._drain, source)
 
     def forget(self, source: Readable) -> None:
         """Ends what `on_readable` began. Do it before closing a socket."""
         if self._callbacks.pop(source, None) is not None:
-            fd = source if isinstance(source, int) else source.getsockopt(zmq.FD)
-            asyncio.get_running_loop().remove_reader(fd)  # type: ignore[arg-type]
+            fd = source if isinstance(source, int) else int(source.getsockopt(zmq.FD))
+            asyncio.get_running_loop().remove_reader(fd)
 
     def every(self, period_s: float, callback: Callback) -> None:
         """Calls `callback` at once, then each `period_s`."""
@@ -171,7 +170,7 @@ class AsyncLoop:
     def _drain(self, socket: zmq.Socket[bytes]) -> None:
         for _ in range(BATCH):
             callback = self._callbacks.get(socket)
-            if callback is None or not socket.getsockopt(zmq.EVENTS) & zmq.POLLIN:  # type: ignore[operator]
+            if callback is None or not int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 return
             callback()
 

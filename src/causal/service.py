@@ -1,0 +1,175 @@
+"""What every worker has: settings, directories, a lock, a loop, and an orderly end.
+
+    with service.opened("broker", options, Loop()) as me:
+        Broker(me)
+        me.loop.run()
+
+SIGTERM, Ctrl-C and the parent's death all come as one call of what was given to `on_stop`, from within the loop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Generic, TypeVar
+
+import click
+import zmq
+
+from causal import settings as settings_module
+from causal.errors import ConfigError
+from causal.loop import AnyLoop
+from causal.paths import Paths, locked
+from causal.process import EXIT_CONFIG, Lifeline
+from causal.settings import Settings
+
+log = logging.getLogger("causal.service")
+
+L = TypeVar("L", bound=AnyLoop)
+F = TypeVar("F", bound=Callable[..., Any])
+
+HEARTBEAT_S = 1.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says to every service."""
+
+    instance: str = "1"
+    flags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Service(Generic[L]):
+    """A worker's surroundings."""
+
+    name: str
+    instance: str
+    settings: Settings
+    paths: Paths
+    context: zmq.Context[zmq.Socket[bytes]]
+    loop: L
+    stopping: bool = False
+    _on_stop: list[Callable[[], None]] = field(default_factory=list)
+
+    def on_stop(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` once when the service shall end. It drains, then stops the loop, within 4 s."""
+        self._on_stop.append(callback)
+
+    def stop(self) -> None:
+        """Begins the end, as SIGTERM does."""
+        if not self.stopping:
+            self.stopping = True
+            for callback in self._on_stop:
+                callback()
+
+
+def options(command: F) -> F:
+    """Adds the options of every service to a click command, which gets them as `options`."""
+
+    @click.option("--instance", default=_own_instance, help="Which worker of this service: 1, 2 …")
+    @click.option("--no-respawn", is_flag=True, help="Without a parent that restarts it (for supervisor).")
+    @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Overrides a setting.")
+    @functools.wraps(command)
+    def with_options(*args: Any, instance: str, no_respawn: bool, assignments: tuple[str, ...], **kwargs: Any) -> Any:
+        del no_respawn  # process.main has acted on it
+        return command(*args, options=Options(instance, parse_flags(assignments)), **kwargs)
+
+    return with_options  # type: ignore[return-value]
+
+
+@contextlib.contextmanager
+def opened(name: str, options: Options, loop: L, *, lock: bool = True) -> Iterator[Service[L]]:
+    """A service with everything open. Ends the process with exit code 2 at a configuration error that all share."""
+    with contextlib.ExitStack() as stack:
+        try:
+            settings = settings_module.load(options.flags)
+            _set_up_log(settings)
+            paths = Paths.from_environment()
+            paths.make()
+            if lock:
+                what = f"causal-{name}" + ("" if options.instance == "1" else f" --instance {options.instance}")
+                stack.enter_context(locked(paths.runtime / f"{name}-{options.instance}.lock", what))
+        except ConfigError as error:
+            click.echo(f"causal-{name}: {error}", err=True)
+            sys.exit(EXIT_CONFIG)
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        stack.callback(context.destroy, linger=300)
+        service = Service(name, options.instance, settings, paths, context, loop)
+        _tie_to_parent(service, loop)
+        stack.enter_context(_stop_on_signals(service, loop))
+        gc.collect()
+        gc.freeze()  # a full collection would pause the loop for 10-18 ms
+        yield service
+
+
+def parse_flags(assignments: tuple[str, ...]) -> dict[str, str]:
+    """`KEY=VALUE` texts as a map. Raises click's usage error for anything else."""
+    flags = {}
+    for text in assignments:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise click.UsageError(f"--set {text}: expected KEY=VALUE")
+        flags[key.strip()] = value
+    return flags
+
+
+def _own_instance() -> str:
+    """honcho calls the second process of `resample` `resample.2`."""
+    return os.environ.get("HONCHO_PROCESS_NAME", "").partition(".")[2] or "1"
+
+
+def _set_up_log(settings: Settings) -> None:
+    logging.basicConfig(
+        level=settings.log_level.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", force=True
+    )
+    for noisy in ("websockets", "asyncio"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def _tie_to_parent(service: Service[L], loop: L) -> None:
+    lifeline = Lifeline()
+    loop.every(HEARTBEAT_S, lifeline.beat)
+    if lifeline.parent_fd is not None:
+        fd = lifeline.parent_fd
+
+        def parent_gone() -> None:
+            loop.forget(fd)
+            log.warning("the parent process is gone; stopping")
+            service.stop()
+
+        loop.on_readable(fd, parent_gone)
+
+
+@contextlib.contextmanager
+def _stop_on_signals(service: Service[L], loop: L) -> Iterator[None]:
+    read_fd, write_fd = os.pipe()
+    os.set_blocking(write_fd, False)
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(write_fd, b"!")
+
+    def on_wake() -> None:
+        os.read(read_fd, 64)
+        service.stop()
+
+    loop.on_readable(read_fd, on_wake)
+    former = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+        with contextlib.suppress(RuntimeError):  # asyncio's loop may be closed already
+            loop.forget(read_fd)
+        os.close(read_fd)
+        os.close(write_fd)
