@@ -49,6 +49,8 @@ class Chunk(Message):
     """Capture clock at the first sample."""
     valid: int = CHUNK_SAMPLES
     """Samples that were heard; the rest is padding."""
+    segment_chunk: int = 0
+    """Chunks of the same unbroken run before this one: 0 where sound begins anew."""
     active: bool = True
     """Louder than the noise floor, or too early to tell."""
     end: bool = False
@@ -56,9 +58,23 @@ class Chunk(Message):
 
 
 class Next(Message):
-    """What a receiver wants next: the answer to whatever is lost between two sockets."""
+    """What a receiver has, and what it wants: every 200 ms, at first sight, and at a hole.
+
+    The sender forgets all blocks before `n` and keeps the others, for a receiver that is killed starts anew from
+    them. It goes back only when `resend` says so; otherwise what is not acknowledged is merely on its way. It goes
+    back to `wanted`, or to the oldest block it has left. An `epoch` below the sender's own means that the receiver
+    has not seen it yet, one above that another sender took over.
+    """
 
     stream: str
     epoch: int
+    """The sender's turn that the receiver listens to; -1 before it has heard any."""
     n: int
-    """The number of the block that is wanted; all before it have arrived."""
+    """All blocks before it are in the journal, with what a receiver needs that starts anew: forget them."""
+    wanted: int = 0
+    """The block that should come next: all before it have arrived."""
+    resend: bool = False
+    """Something is missing: send again, from `wanted` on."""
+    position: int = 0
+    """Where the journal ends on the stream's time line: 16 kHz samples from the session's start. A file whose reader
+    was restarted goes on half a second before it; what the receiver has already, it leaves out."""
