@@ -7,16 +7,17 @@ import logging
 import secrets
 import time
 from collections.abc import Callable
+from typing import Any
 
 import zmq
 
 from causal import topics, wire
 from causal.errors import WireError
-from causal.loop import AnyLoop, receive_all, send_now
+from causal.loop import receive_all, send_now
 from causal.messages import EVENT_TYPES, Event
 from causal.messages.log import Claim, Claimed, Coverage, Hello, Publish, Refused, Stored
 from causal.outbox import Outbox
-from causal.paths import Paths
+from causal.service import Service
 
 log = logging.getLogger("causal.broker_link")
 
@@ -33,26 +34,20 @@ class BrokerLink:
     """One DEALER to the broker. Never blocks; what cannot be sent now is sent again from the timer."""
 
     def __init__(
-        self,
-        loop: AnyLoop,
-        context: zmq.Context[zmq.Socket[bytes]],
-        paths: Paths,
-        publisher: str,
-        on_settled: OnSettled | None = None,
-        on_claimed: OnClaimed | None = None,
+        self, me: Service[Any], on_settled: OnSettled | None = None, on_claimed: OnClaimed | None = None
     ) -> None:
         self.outbox = Outbox()
-        self._publisher = f"{publisher}-{secrets.token_hex(4)}"
+        self._publisher = f"{me.name}-{me.instance}-{secrets.token_hex(4)}"
         self._numbers = itertools.count()
         self._claims: dict[tuple[str, str], tuple[Claim, float]] = {}
         self._hello_s = 0.0
         self._on_settled = on_settled
         self._on_claimed = on_claimed
-        self._socket = context.socket(zmq.DEALER)
+        self._socket = me.context.socket(zmq.DEALER)
         self._socket.linger = 300
-        self._socket.connect(paths.address("log"))
-        loop.on_readable(self._socket, self._receive)
-        loop.every(TICK_S, self._tick)
+        self._socket.connect(me.paths.address("log"))
+        me.loop.on_readable(self._socket, self._receive)
+        me.loop.every(TICK_S, self._tick)
 
     def publish(self, event: Event, coverage: Coverage | None = None, key: str | None = None) -> str:
         """Sends a durable event, again and again until it is stored or refused. The same `key` is stored once.

@@ -15,9 +15,9 @@ import zmq
 
 from causal import wire
 from causal.errors import WireError
-from causal.loop import AnyLoop, receive_all, send_now
+from causal.loop import receive_all, send_now
 from causal.messages.control import PROTOCOL_VERSION, Assignments, Work
-from causal.paths import Paths
+from causal.service import Service
 
 log = logging.getLogger("causal.control_link")
 
@@ -33,19 +33,9 @@ OnWork = Callable[[Work], None]
 class ControlLink:
     """Polls the controller each `period_s`, at once when the doorbell rings, and when told that something changed."""
 
-    def __init__(
-        self,
-        loop: AnyLoop,
-        context: zmq.Context[zmq.Socket[bytes]],
-        paths: Paths,
-        service: str,
-        instance: str,
-        report: Report,
-        on_work: OnWork,
-    ) -> None:
+    def __init__(self, me: Service[Any], report: Report, on_work: OnWork | None = None) -> None:
         self.period_s = PERIOD_S
-        self._service = service
-        self._instance = instance
+        self._me = me
         self._incarnation = secrets.token_hex(8)
         self._report = report
         self._on_work = on_work
@@ -54,15 +44,15 @@ class ControlLink:
         self._asked_s = 0.0
         self._waiting = ""
         self._nudged = True
-        self._socket = context.socket(zmq.DEALER)
+        self._socket = me.context.socket(zmq.DEALER)
         self._socket.linger = 0
-        self._socket.connect(paths.address("control"))
-        self._doorbell = context.socket(zmq.SUB)
+        self._socket.connect(me.paths.address("control"))
+        self._doorbell = me.context.socket(zmq.SUB)
         self._doorbell.subscribe(b"")
-        self._doorbell.connect(paths.address("doorbell"))
-        loop.on_readable(self._socket, self._receive)
-        loop.on_readable(self._doorbell, self._ring)
-        loop.every(TICK_S, self._tick)
+        self._doorbell.connect(me.paths.address("doorbell"))
+        me.loop.on_readable(self._socket, self._receive)
+        me.loop.on_readable(self._doorbell, self._ring)
+        me.loop.every(TICK_S, self._tick)
 
     def nudge(self) -> None:
         """Something changed that the controller should know: polls without waiting for the next turn."""
@@ -83,8 +73,8 @@ class ControlLink:
         self._waiting = f"{self._incarnation}-{next(self._numbers)}"
         with self._process.oneshot():
             request = Assignments(
-                service=self._service,
-                instance=self._instance,
+                service=self._me.name,
+                instance=self._me.instance,
                 incarnation=self._incarnation,
                 pid=os.getpid(),
                 cpu_percent=self._process.cpu_percent(),
@@ -109,7 +99,11 @@ class ControlLink:
         if reply.get("id") != self._waiting:
             return
         self._waiting = ""
-        if reply.get("ok"):
-            self._on_work(wire.convert(reply, Work))
-        else:
+        if not reply.get("ok"):
             log.warning("the controller refuses the poll: %s", reply.get("error"))
+            return
+        work = wire.convert(reply, Work)
+        if self._on_work is not None:
+            self._on_work(work)
+        if work.shutdown:
+            self._me.stop()

@@ -149,9 +149,12 @@ class Work(Message):
     streams: tuple[Assignment, ...] = ()
     key: str | None = None
     """The AssemblyAI key, for gateways only."""
+    shutdown: bool = False
+    """The whole stack ends: finish and exit."""
 
     def __repr__(self) -> str:
-        return f"Work(streams={self.streams!r}, key={'…' if self.key else None})"
+        key = "…" if self.key else None
+        return f"Work(streams={self.streams!r}, {key=}, shutdown={self.shutdown})"
 
 
 class SessionView(Message):
