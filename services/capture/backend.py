@@ -1,0 +1,102 @@
+"""What a source of sound is to Causal: the plug-in door `causal.sources`.
+
+A package that can hear something names a `Backend` class in the entry-point group `causal.sources`; our own enter
+by the same door. The class is made with one argument, the wished length of a block in milliseconds, and must not
+touch a device or a system library before it is asked to: what is missing is then told as a `SourceError` with a hint.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from causal.errors import SourceError
+from causal.messages.control import Device
+
+GROUP = "causal.sources"
+
+Samples = npt.NDArray[np.float32]
+"""Shape `(frames, channels)`."""
+
+DriverState = Literal["running", "suspended", "muted"]
+
+log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Who hears a device. All methods are called on the driver's thread, one at a time, and return at once."""
+
+    origin_ns: int
+    """Capture clock of the session's start: the time of a file's frame 0."""
+    start_frame: int
+    """Frames that were heard in an earlier life. A source that can, goes on from there; a device cannot."""
+
+    def on_format(self, rate_hz: int, channels: int) -> None:
+        """The device is open. Comes before its first samples."""
+
+    def on_samples(self, samples: Samples, captured_ns: int) -> None:
+        """Samples, and the capture clock at the first of them as well as the driver knows it. The array is valid
+        during the call only."""
+
+    def on_hole(self, reason: str) -> None:
+        """Samples are missing before the next ones: overflow, suspended, moved."""
+
+    def on_state(self, state: DriverState) -> None:
+        """What the system says about the device."""
+
+    def on_end(self) -> None:
+        """The source is over by itself: a file. Nothing follows."""
+
+    def on_lost(self, error: SourceError) -> None:
+        """The device is gone, or could not be opened. Nothing follows."""
+
+    def has_room(self, frames: int) -> bool:
+        """Whether so many frames would be kept. Asked by sources that can wait."""
+
+
+class Stream(Protocol):
+    """One open device."""
+
+    def close(self) -> None:
+        """Closes it and returns when the driver's thread will call no more. Never called on that thread."""
+
+
+class Backend(Protocol):
+    """One way to hear. `live` sources are opened once and shared out; the others are opened for each stream, and
+    wait while the listener has no room."""
+
+    live: bool
+
+    def devices(self) -> list[Device]:
+        """What there is now, without waiting for long. Raises `SourceError` when it cannot be known."""
+
+    def open(self, device_id: str, listener: Listener) -> Stream:
+        """Starts to hear a device, and returns at once. Raises `SourceError`, or tells `on_lost` later."""
+
+    def watch(self, on_change: Callable[[], None]) -> Stream | None:
+        """Calls `on_change` on any thread whenever `devices` may have changed; None when it never does."""
+
+
+def load_backends(block_ms: int) -> dict[str, Backend]:
+    """The installed backends by name, which is what stands before the colon of their device ids. One that cannot be
+    loaded is left out and logged: it must not take the others with it."""
+    loaded = {entry.name: _load(entry, block_ms) for entry in entry_points(group=GROUP)}
+    return {name: backend for name, backend in loaded.items() if backend is not None}
+
+
+def _load(entry: EntryPoint, block_ms: int) -> Backend | None:
+    try:
+        make: Callable[[int], Any] = entry.load()
+        backend: Backend = make(block_ms)
+    except Exception as error:
+        log.warning(
+            "source backend %s (%s) cannot be loaded and is left out: %s. Install what it needs, or remove its package",
+            entry.name, entry.value, error,
+        )  # fmt: skip
+        return None
+    return backend
