@@ -1,0 +1,33 @@
+"""Which worker gets a stream: the one that has it, else the one with the fewest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from .registry import Registry
+from .session import ROLES, Session
+
+
+def assign(sessions: Iterable[Session], registry: Registry, now_s: float) -> list[Session]:
+    """Gives every stream without a live worker to one, where there is one. Returns the sessions that changed.
+
+    A stream sticks to its worker, even through the worker's restarts; it moves only when that one is gone for good
+    and another instance lives.
+    """
+    sessions = list(sessions)
+    changed = []
+    for role in ROLES:
+        alive = registry.alive(role, now_s)
+        loads = Counter(s.holders[role].instance for x in sessions for s in x.streams if role in s.holders)
+        for session in sessions:
+            for stream in session.streams:
+                holder = stream.holders.get(role)
+                if stream.done(role) or not alive or (holder is not None and holder.instance in alive):
+                    continue
+                instance = min(alive, key=lambda name: (loads[name], name))
+                loads[instance] += 1
+                stream.hand_to(role, instance, alive[instance].poll.incarnation)
+                if session not in changed:
+                    changed.append(session)
+    return changed
