@@ -1,0 +1,172 @@
+import numpy as np
+import pytest
+from causal.stt.lane import Lane, Tile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from causal.messages import Chunk
+
+LOUD, QUIET = 8000, 20
+
+
+def chunk(index: int, position: int, valid: int = 1600) -> Chunk:
+    return Chunk(stream="s/mic", index=index, position=position, captured_ns=0, valid=valid)
+
+
+def audio(amplitude: int) -> np.ndarray:
+    return np.random.default_rng(1).integers(-amplitude, amplitude + 1, 1600).astype(np.int16)
+
+
+def lane(levels: str, covered_to: int = 0) -> Lane:
+    """A lane that has sent a chunk for each letter: `#` is speech, `.` is silence."""
+    made = Lane("0", covered_to)
+    made.begin_connection()
+    for n, letter in enumerate(levels):
+        index = covered_to + n
+        made.sent(chunk(index, index * 1600), audio(LOUD if letter == "#" else QUIET))
+    return made
+
+
+def test_without_gaps_the_time_lines_differ_by_where_the_connection_began():
+    made = lane("." * 10, covered_to=50)
+    assert [made.stream_ms(ms) for ms in (0, 1, 99, 100, 999)] == [5000, 5001, 5099, 5100, 5999]
+    assert made.sent_ms == 1000
+    assert made.sent_to_ms == 6000
+
+
+def test_a_gap_shifts_all_that_follows_and_a_word_at_its_edge_stays_on_its_side():
+    made = Lane("0", 0)
+    made.begin_connection()
+    made.sent(chunk(0, 0), audio(QUIET))
+    made.sent(chunk(1, 1600 + 16 * 3456), audio(QUIET))
+    assert made.stream_end_ms(100) == 100
+    assert made.stream_ms(100) == 100 + 3456
+    assert made.stream_ms(137) == 137 + 3456
+
+
+def test_padding_is_counted_and_no_time_lies_in_it():
+    made = Lane("0", 0)
+    made.begin_connection()
+    made.sent(chunk(0, 0, valid=400), audio(QUIET))
+    made.sent(chunk(1, 100_000), audio(QUIET))
+    assert made.padding_samples == 1200
+    assert made.stream_end_ms(90) == 25
+    assert made.stream_ms(100) == 6250
+
+
+def test_times_outside_of_what_was_sent_are_the_nearest_inside():
+    made = lane("...", covered_to=10)
+    assert made.stream_end_ms(10_000) == 1300
+    assert Lane("0", 0).stream_ms(500) == 0
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5_000_000), st.integers(1, 1600)), min_size=1, max_size=60),
+    st.data(),
+)
+def test_every_sample_heard_maps_back_to_within_a_millisecond(rows, data):
+    made, position = Lane("0", 7), 0
+    made.begin_connection()
+    starts = []
+    for n, (gap, valid) in enumerate(rows):
+        position += gap
+        made.sent(chunk(7 + n, position, valid), np.zeros(1600, np.int16))
+        starts.append(position)
+        position += valid
+    row = data.draw(st.integers(0, len(rows) - 1))
+    offset_ms = data.draw(st.integers(0, (rows[row][1] - 1) // 16))
+    assert abs(made.stream_ms(row * 100 + offset_ms) - (starts[row] / 16 + offset_ms)) <= 1
+
+
+def test_only_the_next_chunk_may_be_sent():
+    made = lane("..")
+    with pytest.raises(ValueError, match="expected 2"):
+        made.sent(chunk(3, 4800), audio(QUIET))
+
+
+def test_a_tile_ends_in_the_middle_of_the_silence_behind_the_last_word():
+    made = lane("..####....####..")
+    assert made.tile((400, 600)) == Tile(0, 8)
+
+
+def test_the_search_does_not_reach_behind_the_next_word():
+    made = lane("..###..##..........")
+    assert made.tile((300, 500)).to_chunk in (5, 6)
+
+
+def test_the_silence_before_a_short_last_word_is_not_taken():
+    made = lane("..##..#.....")
+    assert made.tile((600, 700)).to_chunk > 7
+
+
+def test_an_end_that_is_told_240_ms_late_does_not_swallow_the_next_word():
+    made = lane("..####.###....")
+    assert made.tile((400, 840)).to_chunk == 6
+
+
+def test_tiles_lie_side_by_side():
+    made = lane("..##....##....##....")
+    tiles = [made.tile((300, 400)), made.tile((900, 1000)), made.tile((1500, 1600))]
+    assert [tile.from_chunk for tile in tiles] == [0, tiles[0].to_chunk, tiles[1].to_chunk]
+    assert all(tile.to_chunk > tile.from_chunk for tile in tiles)
+
+
+def test_a_tile_never_ends_behind_what_was_sent():
+    made = lane("..##")
+    assert made.tile((300, 900)).to_chunk <= 4
+
+
+def test_speech_without_a_pause_is_cut_where_it_is_quietest_near_the_words_end():
+    made = Lane("0", 0)
+    made.begin_connection()
+    for n, amplitude in enumerate([8000, 8000, 8000, 8000, 8000, 3900, 8000, 8000, 8000]):
+        made.sent(chunk(n, n * 1600), audio(amplitude))
+    assert made.tile((300, 480)).to_chunk == 5
+
+
+def test_a_room_with_noise_has_silence_too():
+    made = Lane("0", 0)
+    made.begin_connection()
+    for n, letter in enumerate("....####......"):
+        made.sent(chunk(n, n * 1600), audio(8000 if letter == "#" else 900))
+    assert made.tile((600, 800)) == Tile(0, 11)
+
+
+def test_a_final_without_words_ends_its_tile_within_the_last_second():
+    made = lane("." * 10 + "####" + "." * 10)
+    assert made.tile(None).to_chunk in range(12, 24)
+
+
+def test_a_new_connection_goes_on_where_no_final_covers_and_its_time_starts_at_zero():
+    made = lane("..####....####..")
+    covered = made.tile((400, 600)).to_chunk
+    made.begin_connection()
+    assert made.next_index == covered
+    assert made.sent_ms == 0
+    made.sent(chunk(covered, covered * 1600), audio(QUIET))
+    assert made.stream_ms(50) == covered * 100 + 50
+
+
+def test_coverage_moves_only_by_what_is_stored_and_in_order():
+    made = lane("..####....####..")
+    first, second = made.tile((400, 600)), made.tile((1200, 1400))
+    assert made.covered_to == 0
+    with pytest.raises(ValueError, match="0 is the next"):
+        made.stored(second)
+    made.stored(first)
+    made.stored(second)
+    assert made.covered_to == second.to_chunk
+    assert made.covered_to_ms() == second.to_chunk * 100
+
+
+def test_an_hour_of_turns_takes_no_more_room_than_minutes_and_maps_as_before():
+    made = Lane("0", 0)
+    made.begin_connection()
+    speech, silence = audio(LOUD), audio(QUIET)
+    for n in range(36_000):
+        made.sent(chunk(n, n * 1600), silence if n % 20 > 12 else speech)
+        if n % 20 == 19:
+            made.stored(made.tile((n * 100 - 800, n * 100 - 600)))
+    assert len(made._sent) < 2000
+    assert made.stream_ms(3_599_000) == 3_599_000
+    assert made.tile((3_599_000, 3_599_200)).to_chunk > 35_990
