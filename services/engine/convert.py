@@ -1,7 +1,7 @@
 """Two ONNX graphs that decode fast, made from the model's files as they are shipped.
 
-As shipped (onnxruntime's own format), the weights are int8, but every matrix is unpacked to float at every step, and one
-decoder graph holds two, under an ``If``: one for the first step, one for all later steps. This module
+As shipped (onnxruntime's own format), the weights are int8, but every matrix is unpacked to float at every step, and
+the decoder is two graphs under an ``If``: one for the first step, one for all later steps. This module
 
 - has onnxruntime write the files back as ONNX;
 - takes the later-steps branch as the decoder: with an empty past it does the first step just as well;

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from .hypothesis import FRAME_SAMPLES, NOTHING, RATE_HZ, Hypothesis, Samples
 from .runtime import open_session
 from .vocabulary import END, START, Vocabulary, read_vocabulary
-
-RATE_HZ = 16_000
-FRAME_SAMPLES = 384
-"""What one frame of the encoder covers: 24 ms."""
 
 SHORTEST_SAMPLES = RATE_HZ // 10
 """Anything shorter is no speech, and below 0.06 s the model's convolutions have nothing to work on."""
@@ -28,24 +23,7 @@ RETRY_SAMPLES = RATE_HZ * 8 // 10
 LEAD_FRAMES = 4
 """The silence put before the segment in the second try: 96 ms."""
 
-Samples = NDArray[np.float32]
 State = Mapping[str, Samples]
-
-
-@dataclass(frozen=True, eq=False)
-class Hypothesis:
-    """What the model reads out of a piece of audio."""
-
-    tokens: tuple[int, ...] = ()
-    confidences: tuple[float, ...] = ()
-    """For each token, the probability that the model gave it: 0 to 1."""
-    attention: Samples = field(default_factory=lambda: np.zeros((0, 0, 0), np.float32))
-    """Shape (heads, tokens, frames of 24 ms): where each token was heard."""
-    complete: bool = True
-    """False when the reading was given up before the end."""
-
-
-NOTHING = Hypothesis()
 
 
 def never() -> bool:

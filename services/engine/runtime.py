@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import onnxruntime as ort
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 
-def open_session(path: Path) -> ort.InferenceSession:
+def open_session(path: Path) -> InferenceSession:
     """The graph in ``path``, ready to run. `run` may be called from several threads at once."""
+    import onnxruntime as ort  # only an engine that is used pays for it
+
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

@@ -5,14 +5,17 @@ from __future__ import annotations
 import importlib.util
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from onnxruntime import InferenceSession
 
 from causal.errors import EngineError
 
 from .runtime import open_session
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
 
 FRAME_SAMPLES = 512
 CONTEXT_SAMPLES = 64
@@ -31,9 +34,7 @@ class Vad:
         """0 to 1, for the next 512 samples at 16 kHz."""
         heard = np.concatenate([self._context, frame])[None]
         self._context = frame[-CONTEXT_SAMPLES:].copy()
-        probability, self._state = self._session.run(
-            None, {"input": heard, "state": self._state, "sr": self._rate_hz}
-        )
+        probability, self._state = self._session.run(None, {"input": heard, "state": self._state, "sr": self._rate_hz})
         return float(probability[0, 0])
 
 

@@ -1,20 +1,21 @@
 """When each word was said: from where the model looked while it wrote the word, and from how loud it was.
 
-The path through (words, frames of 24 ms) that agrees best with both is found by dynamic programming: every token holds one
-frame or more, in order; before, between and after words there may be silence. A token's frame earns what the
-model's time-following heads saw there (normalised over tokens and smoothed by a median over frames, as in Whisper's word times);
-silence earns by how far the frame is below the loudness of speech.
+The path through (words, frames of 24 ms) that agrees best with both is found by dynamic programming: every token holds
+one frame or more, in order; before, between and after words there may be silence. A token's frame earns what the
+model's time-following heads saw there (as in Whisper's word times: smoothed by a median over frames, normalised over
+tokens); silence earns by how far the frame is below the loudness of speech.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .moonshine import FRAME_SAMPLES, RATE_HZ, Hypothesis
+from .hypothesis import FRAME_SAMPLES, RATE_HZ, Hypothesis
 from .vocabulary import Vocabulary
 
 HEAD_DELAYS = (0, 2, 2)
@@ -92,7 +93,7 @@ def token_scores(attention: NDArray[np.float32]) -> Scores:
 
 
 def align(scores: Scores, silence: Scores, words: Sequence[tuple[int, int]]) -> list[tuple[int, int]] | None:
-    """(first frame, frame after the last) of each word on the best path; None if there are too few frames for the tokens."""
+    """(first frame, frame after the last) of each word on the best path; None if there are fewer frames than tokens."""
     states = [SILENCE]
     for first, last in words:
         states += [*range(first, last), SILENCE]
@@ -135,7 +136,9 @@ def best_paths(earned: Scores, states: Sequence[int]) -> tuple[NDArray[np.int64]
         total = np.cumsum(earned[state])
         gained = entry - (total - earned[state])
         running = np.maximum.accumulate(gained)
-        came_at[state] = np.maximum.accumulate(np.where((gained == running) & np.isfinite(gained), np.arange(frames), 0))
+        came_at[state] = np.maximum.accumulate(
+            np.where((gained == running) & np.isfinite(gained), np.arange(frames), 0)
+        )
         best[state] = total + running
     return came_at, came_from, best[:, -1]
 
@@ -150,5 +153,5 @@ def spread(loud: Scores, spans: Sequence[tuple[str, int, int]]) -> list[tuple[in
     last = len(voiced) - 1
     return [
         (int(voiced[min(start, last)]), int(voiced[min(max(end - 1, start), last)]) + 1)
-        for start, end in zip(edges[:-1], edges[1:], strict=True)
+        for start, end in pairwise(edges)
     ]
