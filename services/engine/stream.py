@@ -35,6 +35,8 @@ from .segmenter import FRAME_SAMPLES, RATE_HZ, Ended, Event, Rested, Samples, Se
 from .words import Word
 
 TURN_SILENCE_MS = 500
+FIRST_DRAFT_SAMPLES = RATE_HZ * 7 // 10
+"""Less, pre-roll included, is too little to make sense of: half a word becomes another word."""
 HEARTBEAT_S = 5.0
 HEARTBEAT_AUDIO_MS = 5_000
 """Heartbeats come more often than every 5 s when more than this was dealt with: who sends faster can pace by them."""
@@ -174,7 +176,8 @@ class Stream:
         actions: list[Action] = []
         for event in events:
             kind = kind_of(event)
-            if kind is Kind.DRAFT and not self.options.include_partial_turns:
+            early = len(event.samples) < FIRST_DRAFT_SAMPLES
+            if kind is Kind.DRAFT and (early or not self.options.include_partial_turns):
                 continue
             reading = Reading(self, kind, event.segment, event.samples)
             if kind is Kind.FINAL:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 START = 1
@@ -23,13 +24,8 @@ class Vocabulary:
 
     def words(self, tokens: Sequence[int]) -> list[tuple[str, int, int]]:
         """(word, first token, token after its last), in order; joined by spaces they are `text`."""
-        starts = [
-            index
-            for index, token in enumerate(tokens)
-            if self._pieces[token].startswith(SPACE) or not index
-        ]  # fmt: skip
-        spans = zip(starts, [*starts[1:], len(tokens)], strict=True)
-        found = [(self.text(tokens[first:last]), first, last) for first, last in spans]
+        later = [index for index, token in enumerate(tokens) if index and self._pieces[token].startswith(SPACE)]
+        found = [(self.text(tokens[first:last]), first, last) for first, last in pairwise([0, *later, len(tokens)])]
         return [word for word in found if word[0]]
 
     @staticmethod
