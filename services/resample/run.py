@@ -1,0 +1,109 @@
+"""One unbroken run of a stream's sound: soxr and framer from its first frame to its last, and where they begin again
+when a resampler takes over from one that was killed.
+
+    frames   0 ┄┄┄┄ first ━━━━━━━━━━━━━━━ restart ━━━━━━━━━━━━━━━━━━━━━━▶        of the segment, at the device's rate
+    samples           0 ━━━━━━━━━━━━━━━━━━━━┿━━━━━━━━━━━ done ━━━━━━━━━━━▶        of the run, at 16 kHz
+    new resampler                            warm-up      goes on
+
+`done` samples are in the journal. The new soxr begins at `restart`, a frame that is a whole number of samples after
+the first, and early enough that it has settled at `done`; what it says before is thrown away. So the sender must not
+forget the frames from `restart` on: `safe_frame` is what the acknowledgements go by.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from causal.journal_record import SAMPLE_NS
+from causal.messages import Block, Chunk
+from causal.messages.audio import CHUNK_SAMPLES
+
+from .framer import Frame, Framer
+from .ratio import Ratio
+from .resampler import Floats, Resampler
+
+
+class Run:
+    """Takes the frames of one run in order, gives its chunks. Frames it has had already it leaves out."""
+
+    def __init__(
+        self,
+        block: Block,
+        position: int,
+        *,
+        first_frame: int | None = None,
+        restart_frame: int | None = None,
+        done_chunks: int = 0,
+    ) -> None:
+        """A run of `block`'s segment. It begins with this block, at `position`, unless an earlier `first_frame` is
+        given, whose first `done_chunks` are in the journal; then frames are wanted from `restart_frame` on."""
+        self._started_ns = block.segment_started_ns
+        self._format = (block.rate_hz, block.channels)
+        self._ratio = Ratio(block.rate_hz)
+        self._first_frame = block.segment_frame if first_frame is None else first_frame
+        self._next_frame = self._first_frame if restart_frame is None else restart_frame
+        self._chunks = done_chunks
+        done = done_chunks * CHUNK_SAMPLES
+        self._warm_up = done - self._ratio.samples(self._next_frame - self._first_frame)
+        self._resampler = Resampler(block.rate_hz, self._warm_up + CHUNK_SAMPLES)
+        self._framer = Framer(position, self._started_ns + self._ratio.ns(self._first_frame), done_chunks)
+
+    @property
+    def safe_frame(self) -> int:
+        """The frames of the segment before this one are not needed any more, whatever happens."""
+        return self._first_frame + self._ratio.restart_frame(self._chunks * CHUNK_SAMPLES)
+
+    def continues_with(self, block: Block) -> bool:
+        """Whether `block` goes on where this run is, or before."""
+        return (
+            block.segment_started_ns == self._started_ns
+            and (block.rate_hz, block.channels) == self._format
+            and block.segment_frame <= self._next_frame
+        )
+
+    def push(self, segment_frame: int, frames: Floats) -> list[Frame]:
+        """The chunks that are complete after `frames`, the first of which is the segment's `segment_frame`."""
+        new = frames[self._next_frame - segment_frame :]
+        self._next_frame += len(new)
+        return self._cut(self._resampler.push(new)) if len(new) else []
+
+    def flush(self) -> list[Frame]:
+        """The rest, the last chunk filled up with silence. The run is over."""
+        return self._cut(self._resampler.flush()) + self._framer.flush()
+
+    def _cut(self, samples: Floats) -> list[Frame]:
+        warm_up = min(self._warm_up, len(samples))
+        self._warm_up -= warm_up
+        frames = self._framer.push(samples[warm_up:])
+        self._chunks += len(frames)
+        return frames
+
+
+def captured_ns(block: Block) -> int:
+    """Capture clock at the block's first sample, counted from its segment's start."""
+    return block.segment_started_ns + Ratio(block.rate_hz).ns(block.segment_frame)
+
+
+def taken_up(last: Chunk, block: Block) -> Run | Literal["journalled", "new"]:
+    """What a resampler that knows only the journal's `last` chunk does with the first blocks that it gets: it goes on
+    with the run that the chunk belongs to, or the sound is in the journal already, or it is a new run.
+
+    The last chunk tells when its run began, to the nanosecond; a block tells when its segment began. A run whose last
+    chunk is padded was over.
+    """
+    ratio = Ratio(block.rate_hz)
+    run_ns = last.captured_ns - last.segment_chunk * CHUNK_SAMPLES * SAMPLE_NS
+    first = ratio.frames_in(run_ns - block.segment_started_ns)
+    if block.segment_started_ns + ratio.ns(first) != run_ns or first < 0:
+        return "journalled" if block.segment_started_ns < run_ns else "new"
+    done_chunks = last.segment_chunk + 1
+    if last.valid < CHUNK_SAMPLES:
+        done = last.segment_chunk * CHUNK_SAMPLES + last.valid
+        stop = block.segment_frame + block.frames
+        return "journalled" if ratio.samples(stop - first) <= done else "new"
+    offered = ratio.step_after(max(0, block.segment_frame - first))
+    restart = max(offered, ratio.restart_frame(done_chunks * CHUNK_SAMPLES))
+    if ratio.samples(restart) > done_chunks * CHUNK_SAMPLES:
+        return "new"
+    position = last.position - last.segment_chunk * CHUNK_SAMPLES
+    return Run(block, position, first_frame=first, restart_frame=first + restart, done_chunks=done_chunks)

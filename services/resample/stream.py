@@ -1,0 +1,201 @@
+"""One stream from blocks to chunks: what came, what to do. Opens nothing.
+
+for action in stream.hear(block, samples):
+    ...carry it out, in this order...
+told = stream.tell(now_s)    # afterwards: an acknowledgement must not overtake the journal
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from causal.journal_record import SAMPLE_NS
+from causal.messages import Block, Chunk, Gap, Next, StreamName
+from causal.messages.audio import CHUNK_SAMPLES
+
+from .activity import Activity
+from .framer import Frame
+from .inlet import Inlet
+from .resampler import Floats
+from .run import Run, captured_ns, taken_up
+from .timeline import SAMPLES_PER_MS, Hole, Timeline
+
+HIGHEST_RATE_HZ = 1_000_000
+MOST_CHANNELS = 256
+
+
+@dataclass(frozen=True)
+class KeepChunk:
+    """Write it into the journal, then pass it on."""
+
+    chunk: Chunk
+    samples: npt.NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class PublishGap:
+    """Tell everyone; the same `key` is stored once."""
+
+    gap: Gap
+    key: str
+
+
+Action = KeepChunk | PublishGap
+
+
+class Stream:
+    """Turns the blocks of one stream into chunks, on one time line, over all epochs, segments and restarts.
+
+    `last` is the newest chunk in the journal, None when it is empty. What `hear` and the others return must be carried
+    out before `tell` is asked.
+    """
+
+    def __init__(self, name: str, started_ns: int, last: Chunk | None) -> None:
+        self.name = name
+        self.inlet = Inlet(name)
+        self.ended = last is not None and last.end
+        self.bad_blocks = 0
+        self.lost_ms = 0
+        """Length of the gaps since this process has the stream."""
+        self._started_ns = started_ns
+        self._next_index = last.index + 1 if last else 0
+        self._last = last
+        self._timeline = Timeline(started_ns, last.position + last.valid if last else None)
+        self._activity = Activity()
+        self._run: Run | None = None
+        self._epoch = -1
+        self._kept_back: deque[tuple[int, int]] = deque()
+
+    @property
+    def position(self) -> int:
+        """Where the journal ends on the time line."""
+        return self._timeline.end
+
+    @property
+    def shifted_ms(self) -> int:
+        """By how much runs were moved because they would have begun before the end of the one before."""
+        return self._timeline.shifted_samples // SAMPLES_PER_MS
+
+    def hear(self, block: Block, samples: Floats) -> list[Action]:
+        """What to do with a block; `samples` are interleaved, float32."""
+        if not self.inlet.take(block) or self.ended:
+            return []
+        if block.epoch != self._epoch:
+            self._epoch = block.epoch
+            self._kept_back.clear()
+        if not _fits(block, samples):
+            self.bad_blocks += 1
+            return self.finish() if block.end else []
+        actions: list[Action] = []
+        if block.frames:
+            actions += self._take(block, samples.reshape(block.frames, block.channels))
+        else:
+            actions += self.flush()
+        if block.end:
+            actions += self._finish_with(block)
+        return actions
+
+    def flush(self) -> list[Action]:
+        """Ends the run, if there is one: what soxr holds comes out, the last chunk is padded."""
+        if self._run is None:
+            return []
+        run, self._run = self._run, None
+        self._kept_back.clear()
+        return self._keep(run.flush())
+
+    def finish(self) -> list[Action]:
+        """Ends the stream, whether its end mark has come or not."""
+        if self.ended:
+            return []
+        actions = self.flush()
+        self.ended = True
+        position = self._timeline.end
+        end = Chunk(
+            stream=self.name,
+            index=self._next_index,
+            position=position,
+            captured_ns=self._started_ns + position * SAMPLE_NS,
+            valid=0,
+            active=False,
+            end=True,
+        )
+        return [*actions, KeepChunk(end, np.zeros(CHUNK_SAMPLES, np.int16))]
+
+    def tell(self, now_s: float) -> Next | None:
+        """What the sender should know now."""
+        if self._run is not None:
+            safe_frame = self._run.safe_frame
+            while self._kept_back and self._kept_back[0][1] <= safe_frame:
+                self._kept_back.popleft()
+        safe = self._kept_back[0][0] if self._kept_back else self.inlet.wanted
+        return self.inlet.tell(safe, self.position, now_s)
+
+    def _take(self, block: Block, frames: Floats) -> list[Action]:
+        actions: list[Action] = []
+        if self._run is None and self._last is not None:
+            run = taken_up(self._last, block)
+            if run == "journalled":
+                return []
+            self._run = None if run == "new" else run
+        if self._run is None or not self._run.continues_with(block):
+            actions += self.flush()
+            actions += self._open(block)
+        self._last = None
+        assert self._run is not None
+        self._kept_back.append((block.n, block.segment_frame + block.frames))
+        return actions + self._keep(self._run.push(block.segment_frame, frames))
+
+    def _open(self, block: Block) -> list[Action]:
+        """A new run begins with `block`."""
+        first_ever = self._next_index == 0
+        position, hole = self._timeline.open(captured_ns(block))
+        self._activity = Activity()
+        self._run = Run(block, position)
+        if hole is None or (first_ever and not block.gap_reason):
+            return []
+        return [self._gap(hole, block.gap_reason or ("overflow" if block.segment_frame else "restarted"))]
+
+    def _finish_with(self, block: Block) -> list[Action]:
+        """The end mark; one with a reason says that nothing was heard before it."""
+        actions: list[Action] = self.flush()
+        if block.gap_reason and not block.frames:
+            _, hole = self._timeline.open(block.captured_ns)
+            if hole is not None:
+                actions.append(self._gap(hole, block.gap_reason))
+        return actions + self.finish()
+
+    def _gap(self, hole: Hole, reason: str) -> PublishGap:
+        self.lost_ms += hole.length_ms
+        name = StreamName.parse(self.name)
+        gap = Gap(
+            session=name.session, source=name.source, start_ms=hole.start_ms, length_ms=hole.length_ms, reason=reason
+        )
+        return PublishGap(gap, f"gap/{self.name}/{hole.start_ms}")
+
+    def _keep(self, frames: list[Frame]) -> list[Action]:
+        actions: list[Action] = []
+        for frame in frames:
+            chunk = Chunk(
+                stream=self.name,
+                index=self._next_index,
+                position=frame.position,
+                captured_ns=frame.captured_ns,
+                valid=frame.valid,
+                segment_chunk=frame.segment_chunk,
+                active=self._activity.of(frame.samples, frame.valid),
+            )
+            self._next_index += 1
+            self._timeline.advance(frame.valid)
+            actions.append(KeepChunk(chunk, frame.samples))
+        return actions
+
+
+def _fits(block: Block, samples: Floats) -> bool:
+    """Whether a block's numbers make sense and its samples are all there."""
+    return len(samples) == block.frames * block.channels and (
+        block.frames == 0 or (0 < block.rate_hz <= HIGHEST_RATE_HZ and 0 < block.channels <= MOST_CHANNELS)
+    )

@@ -1,0 +1,48 @@
+"""Chunks have 1600 samples, each in its place, rounded once."""
+
+from __future__ import annotations
+
+import numpy as np
+from causal.resample.framer import Framer
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def framed(sound, cuts, **start):
+    framer = Framer(**{"position": 0, "captured_ns": 0} | start)
+    frames = [frame for part in np.split(sound, sorted(cuts)) for frame in framer.push(part)]
+    return frames + framer.flush()
+
+
+@given(cuts=st.lists(st.integers(0, 5000), max_size=20))
+def test_any_cut_gives_the_same_chunks(cuts):
+    sound = np.random.default_rng(1).uniform(-1, 1, 5000).astype(np.float32)
+    frames = framed(sound, cuts)
+    assert [frame.valid for frame in frames] == [1600, 1600, 1600, 200]
+    assert all(frame.samples.shape == (1600,) and frame.samples.dtype == np.int16 for frame in frames)
+    whole = np.concatenate([frame.samples for frame in frames])
+    assert np.array_equal(whole[:5000], np.clip(np.rint(sound.astype(np.float64) * 32768), -32768, 32767))
+    assert not whole[5000:].any(), "the tail is silence"
+
+
+def test_each_chunk_knows_its_place():
+    frames = framed(np.zeros(3300, np.float32), [], position=500, captured_ns=7_000, chunks_before=2)
+    assert [frame.position for frame in frames] == [3700, 5300, 6900]
+    assert [frame.captured_ns for frame in frames] == [200_007_000, 300_007_000, 400_007_000]
+    assert [frame.segment_chunk for frame in frames] == [2, 3, 4]
+
+
+def test_every_int16_comes_out_as_it_went_in():
+    levels = np.arange(-32768, 32768, dtype=np.int16)
+    frames = framed((levels / 32768).astype(np.float32), [])
+    assert np.array_equal(np.concatenate([frame.samples for frame in frames])[: len(levels)], levels)
+
+
+def test_too_loud_is_clipped_not_wrapped():
+    frames = framed(np.array([1.0, 1.5, -1.5, 1e9, -1e9], np.float32), [])
+    assert frames[0].samples[:5].tolist() == [32767, 32767, -32768, 32767, -32768]
+
+
+def test_nothing_gives_no_chunk():
+    assert framed(np.zeros(0, np.float32), []) == []
+    assert len(framed(np.zeros(1600, np.float32), [])) == 1
