@@ -88,8 +88,8 @@ def taken_up(last: Chunk, block: Block) -> Run | Literal["journalled", "new"]:
     """What a resampler that knows only the journal's `last` chunk does with the first blocks that it gets: it goes on
     with the run that the chunk belongs to, or the sound is in the journal already, or it is a new run.
 
-    The last chunk tells when its run began, to the nanosecond; a block tells when its segment began. A run whose last
-    chunk is padded was over.
+    The last chunk tells when its run began, to the nanosecond; a block tells when its segment began. Segments
+    begin one after the other, so an older one is in the journal. A run whose last chunk is padded was over.
     """
     ratio = Ratio(block.rate_hz)
     run_ns = last.captured_ns - last.segment_chunk * CHUNK_SAMPLES * SAMPLE_NS

@@ -1,0 +1,350 @@
+"""One stream from blocks to chunks: whatever happens to either side, the sound is the same and in its place."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import soxr
+from causal.resample.stream import KeepChunk, PublishGap, Stream
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from causal.messages import Block
+
+NAME = "s1/mic"
+STARTED_NS = 10**15
+MS = 1_000_000
+
+
+def noise(frames, seed=0):
+    return (np.random.default_rng(seed).standard_normal(frames) * 0.2).astype(np.float32)
+
+
+def one_shot(sound, rate_hz):
+    samples = sound if rate_hz == 16000 else soxr.resample(sound, rate_hz, 16000, quality="HQ")
+    return np.clip(np.rint(samples * np.float32(32768)), -32768, 32767).astype(np.int16)
+
+
+class Sender:
+    """What capture does, in a few lines: numbers its blocks, keeps them until they are acknowledged, goes back."""
+
+    def __init__(self, epoch=1, segment_started_ns=STARTED_NS, rate_hz=48000, segment_frame=0):
+        self.epoch, self.rate_hz = epoch, rate_hz
+        self.kept = []
+        self.cursor = self.oldest = 0
+        self.segment(segment_started_ns, segment_frame)
+
+    def segment(self, started_ns, frame=0, reason=""):
+        self.started_ns, self.frame, self.reason = started_ns, frame, reason
+
+    def block(self, sound, end=False):
+        frames = len(sound)
+        captured_ns = self.started_ns + (2 * self.frame * 10**9 + self.rate_hz) // (2 * self.rate_hz)
+        block = Block(
+            stream=NAME,
+            epoch=self.epoch,
+            n=len(self.kept),
+            captured_ns=captured_ns,
+            rate_hz=self.rate_hz,
+            channels=1,
+            frames=frames,
+            segment_started_ns=self.started_ns,
+            segment_frame=self.frame,
+            gap_reason=self.reason,
+            end=end,
+        )
+        self.kept.append((block, sound))
+        self.frame += frames
+        self.reason = ""
+        return self
+
+    def blocks(self, sound, frames):
+        for at in range(0, len(sound), frames):
+            self.block(sound[at : at + frames])
+        return self
+
+    def end(self, reason=""):
+        self.reason = reason
+        return self.block(np.zeros(0, np.float32), end=True)
+
+    def on_next(self, told):
+        if told.epoch == self.epoch:
+            self.oldest = max(self.oldest, told.n)
+        if told.resend:
+            self.cursor = max(told.wanted if told.epoch == self.epoch else 0, self.oldest)
+
+
+class Desk:
+    """A resampler process: carries out what its stream says, with a list for a journal. `kill` starts a new one."""
+
+    def __init__(self):
+        self.journal, self.gaps, self.now_s, self.told = [], {}, 0.0, 0
+        self.kill()
+
+    def kill(self, undone=0):
+        """So many of the chunks since the last acknowledgement were not written yet."""
+        del self.journal[max(self.told, len(self.journal) - undone) :]
+        self.stream = Stream(NAME, STARTED_NS, self.journal[-1][0] if self.journal else None)
+
+    def carry_out(self, actions):
+        for action in actions:
+            match action:
+                case KeepChunk(chunk, samples):
+                    assert chunk.index == len(self.journal), "every index once, without holes"
+                    self.journal.append((chunk, samples))
+                case PublishGap(gap, key):
+                    self.gaps[key] = gap
+
+    def send(self, sender, stop=None):
+        """Moves blocks until all up to `stop` have arrived; time passes, answers come."""
+        stop = len(sender.kept) if stop is None else stop
+        self.tell(sender)
+        for _ in range(20 * len(sender.kept) + 100):
+            if sender.cursor >= stop:
+                return self
+            block, sound = sender.kept[sender.cursor]
+            sender.cursor += 1
+            self.carry_out(self.stream.hear(block, sound))
+            self.tell(sender)
+        raise AssertionError("no progress")
+
+    def tell(self, sender):
+        self.now_s += 0.05
+        told = self.stream.tell(self.now_s)
+        if told is not None:
+            self.told = len(self.journal)
+            sender.on_next(told)
+
+    @property
+    def heard(self):
+        return np.concatenate([samples[: chunk.valid] for chunk, samples in self.journal])
+
+    @property
+    def chunks(self):
+        return [chunk for chunk, _ in self.journal]
+
+
+def test_blocks_become_chunks_and_an_end():
+    sound = noise(48000)
+    desk = Desk().send(Sender().blocks(sound, 960).end())
+    assert [chunk.valid for chunk in desk.chunks] == [1600] * 10 + [0]
+    assert [chunk.position for chunk in desk.chunks] == [1600 * index for index in range(11)]
+    assert [chunk.captured_ns - STARTED_NS for chunk in desk.chunks] == [100 * MS * index for index in range(11)]
+    assert [chunk.end for chunk in desk.chunks] == [False] * 10 + [True]
+    assert np.array_equal(desk.heard, one_shot(sound, 48000))
+    assert desk.gaps == {}
+    assert desk.stream.ended
+
+
+def test_everything_is_acknowledged_after_the_end():
+    sender = Sender().blocks(noise(48000), 960).end()
+    desk = Desk().send(sender)
+    desk.now_s += 1
+    assert desk.stream.tell(desk.now_s).n == len(sender.kept)
+
+
+def test_an_acknowledgement_lags_by_what_a_new_resampler_needs_and_no_more():
+    sender = Sender().blocks(noise(48000 * 5), 960)
+    desk = Desk().send(sender)
+    desk.now_s += 1
+    lag_s = (len(sender.kept) - desk.stream.tell(desk.now_s).n) * 0.02
+    assert 0.1 < lag_s < 0.4
+
+
+def test_a_break_is_a_gap_and_the_next_run_begins_where_it_was_captured():
+    first, second = noise(48000, 1), noise(24000, 2)
+    sender = Sender().blocks(first, 960)
+    sender.segment(STARTED_NS + 1_500 * MS, reason="device-lost")
+    desk = Desk().send(sender.blocks(second, 960).end())
+    assert [(gap.start_ms, gap.length_ms, gap.reason) for gap in desk.gaps.values()] == [(1000, 500, "device-lost")]
+    assert desk.stream.lost_ms == 500
+    assert desk.chunks[10].position == 24_000
+    assert desk.chunks[10].segment_chunk == 0
+    assert np.array_equal(desk.heard, np.concatenate([one_shot(first, 48000), one_shot(second, 48000)]))
+
+
+def test_a_block_without_sound_ends_the_run_at_once():
+    sender = Sender().blocks(noise(4900), 960).block(np.zeros(0, np.float32))
+    desk = Desk().send(sender)
+    assert [chunk.valid for chunk in desk.chunks] == [1600, 33]
+    desk.send(sender.end())
+    assert desk.chunks[-1].end
+
+
+def test_an_end_with_a_reason_says_that_nothing_was_heard_before_it():
+    sender = Sender().blocks(noise(48000), 960)
+    sender.segment(STARTED_NS + 4_000 * MS)
+    desk = Desk().send(sender.end("device-lost"))
+    assert [(gap.start_ms, gap.length_ms, gap.reason) for gap in desk.gaps.values()] == [(1000, 3000, "device-lost")]
+    assert desk.chunks[-1].position == 64_000
+
+
+def test_the_time_before_the_device_opened_is_no_gap_unless_there_was_a_reason():
+    quiet = Desk().send(Sender(segment_started_ns=STARTED_NS + 200 * MS).blocks(noise(4800), 960).end())
+    assert quiet.gaps == {}
+    assert quiet.chunks[0].position == 3200
+    late = Sender()
+    late.segment(STARTED_NS + 2_000 * MS, reason="device-lost")
+    desk = Desk().send(late.blocks(noise(4800), 960).end())
+    assert [(gap.start_ms, gap.length_ms) for gap in desk.gaps.values()] == [(0, 2000)]
+
+
+def test_a_new_capture_process_costs_a_gap_and_not_the_stream():
+    desk = Desk().send(Sender(epoch=1).blocks(noise(48000), 960))
+    desk.send(Sender(epoch=2, segment_started_ns=STARTED_NS + 1_800 * MS).blocks(noise(48000), 960).end())
+    assert [(gap.start_ms, gap.length_ms, gap.reason) for gap in desk.gaps.values()] == [(1000, 800, "restarted")]
+    assert desk.chunks[-1].position == 16 * 2_800
+
+
+def test_a_file_goes_on_where_it_was_after_a_capture_kill():
+    """A file's segment begins with the session; its new reader starts a bit before the position that it is told."""
+    sound = noise(44100 * 3)
+    desk = Desk().send(Sender(epoch=1, rate_hz=44100).blocks(sound[:70000], 2205))
+    told = desk.stream.tell(desk.now_s + 1)
+    begin = max(0, told.position - 8000) * 44100 // 16000
+    desk.send(Sender(epoch=2, rate_hz=44100, segment_frame=begin).blocks(sound[begin:], 2205).end())
+    assert np.array_equal(desk.heard, one_shot(sound, 44100))
+    assert desk.gaps == {}
+
+
+def test_a_file_goes_on_where_it_was_after_both_were_killed():
+    sound = noise(44100 * 3)
+    desk = Desk().send(Sender(epoch=1, rate_hz=44100).blocks(sound[:70000], 2205))
+    desk.kill()
+    told = desk.stream.tell(desk.now_s + 1)
+    assert told.position == desk.chunks[-1].position + 1600
+    begin = max(0, told.position - 8000) * 44100 // 16000
+    desk.send(Sender(epoch=2, rate_hz=44100, segment_frame=begin).blocks(sound[begin:], 2205).end())
+    assert np.abs(desk.heard.astype(int) - one_shot(sound, 44100)).max() <= 1
+    assert len(desk.heard) == 48000
+    assert desk.gaps == {}
+
+
+def test_frames_that_the_sender_never_sent_are_a_gap():
+    sender = Sender().blocks(noise(48000), 960)
+    sender.frame += 4800
+    desk = Desk().send(sender.blocks(noise(4800), 960).end())
+    assert [(gap.start_ms, gap.length_ms, gap.reason) for gap in desk.gaps.values()] == [(1000, 100, "overflow")]
+
+
+def test_a_run_stamped_before_the_end_of_the_last_is_shifted_and_counted():
+    sender = Sender().blocks(noise(48000), 960)
+    sender.segment(STARTED_NS + 950 * MS, reason="moved")
+    desk = Desk().send(sender.blocks(noise(48000), 960).end())
+    assert desk.gaps == {}
+    assert desk.stream.shifted_ms == 50
+    assert desk.chunks[10].position == 16_000
+    assert desk.chunks[10].captured_ns == STARTED_NS + 950 * MS
+
+
+def test_a_finished_stream_stays_finished_and_acknowledges_what_still_comes():
+    sender = Sender().blocks(noise(48000), 960).end()
+    desk = Desk().send(sender)
+    count = len(desk.journal)
+    desk.kill()
+    assert desk.stream.ended
+    sender.cursor = sender.oldest
+    desk.send(sender)
+    assert len(desk.journal) == count
+    desk.now_s += 1
+    assert desk.stream.tell(desk.now_s).n == len(sender.kept)
+    assert desk.stream.finish() == []
+
+
+def test_a_stream_whose_end_mark_never_comes_can_be_finished():
+    desk = Desk().send(Sender().blocks(noise(5000), 960))
+    desk.carry_out(desk.stream.finish())
+    assert [chunk.valid for chunk in desk.chunks] == [1600, 67, 0]
+    assert desk.chunks[-1].end
+
+
+@pytest.mark.parametrize("bad", [{"rate_hz": 0}, {"channels": 0}, {"frames": 5}])
+def test_a_block_whose_numbers_do_not_fit_is_counted_and_costs_only_itself(bad):
+    sender = Sender().blocks(noise(9600), 960)
+    block, sound = sender.kept[3]
+    fields = {name: getattr(block, name) for name in block.__struct_fields__} | bad
+    sender.kept[3] = (Block(**fields), sound)
+    desk = Desk().send(sender.end())
+    assert desk.stream.bad_blocks == 1
+    assert [(gap.start_ms, gap.length_ms) for gap in desk.gaps.values()] == [(60, 20)]
+    assert desk.chunks[-1].position == 3200
+
+
+RATES = st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000])
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    rate_hz=RATES,
+    block_s=st.sampled_from([0.005, 0.02, 0.05, 0.1, 0.33]),
+    kills_s=st.lists(st.floats(0, 2.5), min_size=1, max_size=3),
+    lost=st.integers(0, 5),
+    undone=st.integers(0, 3),
+    seed=st.integers(0, 99),
+)
+def test_killed_anywhere_the_sound_is_the_same_to_one_lsb(rate_hz, block_s, kills_s, lost, undone, seed):
+    """The journal is all that survives; `lost` blocks were in the pipe of the dead process."""
+    sound = noise(round(2.5 * rate_hz), seed)
+    sender = Sender(rate_hz=rate_hz).blocks(sound, round(block_s * rate_hz)).end()
+    desk = Desk()
+    for kill_s in sorted(kills_s):
+        desk.send(sender, stop=int(kill_s / block_s))
+        desk.kill(undone)
+        sender.cursor = min(sender.cursor + lost, len(sender.kept))
+    desk.send(sender)
+    expected = one_shot(sound, rate_hz)
+    assert len(desk.heard) == len(expected)
+    assert np.abs(desk.heard.astype(int) - expected).max() <= 1
+    assert [chunk.position for chunk in desk.chunks[:-1]] == list(range(0, len(expected), 1600))
+    assert [chunk.captured_ns for chunk in desk.chunks[:-1]] == [
+        STARTED_NS + 62_500 * chunk.position for chunk in desk.chunks[:-1]
+    ]
+    assert desk.gaps == {}
+    assert desk.chunks[-1].end
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    lengths_s=st.lists(st.floats(0.01, 1.2), min_size=2, max_size=4),
+    holes_ms=st.lists(st.integers(-150, 2_000), min_size=3, max_size=3),
+    kills=st.lists(st.integers(0, 200), max_size=3),
+    seed=st.integers(0, 99),
+)
+def test_killed_between_breaks_nothing_is_twice_and_each_gap_is_told(lengths_s, holes_ms, kills, seed):
+    rate_hz, sender, at_ns, sounds, expected_gaps = 48000, Sender(), STARTED_NS, [], {}
+    end = begun_ns = 0
+    for number, (length_s, hole_ms) in enumerate(zip(lengths_s, [0, *holes_ms], strict=False)):
+        sound = noise(round(length_s * rate_hz), seed + number)
+        at_ns = max(at_ns + hole_ms * MS + 12_345, begun_ns + MS)
+        begun_ns = at_ns
+        position = (at_ns - STARTED_NS + 31_250) // 62_500
+        if number and position - end >= 16:
+            expected_gaps[end // 16] = (position - end) // 16
+        end = max(end, position) + (2 * len(sound) // 3 + 1) // 2
+        sender.segment(at_ns, reason="moved" if number else "")
+        sender.blocks(sound, 960)
+        sounds.append(sound)
+        at_ns += len(sound) * 10**9 // rate_hz
+    desk = Desk()
+    for kill in sorted(kills):
+        desk.send(sender, stop=min(kill, len(sender.kept)))
+        desk.kill()
+    desk.send(sender.end())
+    expected = np.concatenate([one_shot(sound, rate_hz) for sound in sounds])
+    assert len(desk.heard) == len(expected)
+    assert np.abs(desk.heard.astype(int) - expected).max() <= 1
+    assert {gap.start_ms: gap.length_ms for gap in desk.gaps.values()} == expected_gaps
+    ends = [chunk.position + chunk.valid for chunk in desk.chunks]
+    assert all(chunk.position >= end for chunk, end in zip(desk.chunks[1:], ends, strict=False))
+
+
+def test_a_flush_at_the_end_of_the_process_loses_nothing_and_repeats_nothing():
+    """Stopped without an end mark, then started again while capture went on."""
+    sound = noise(48000 * 2)
+    sender = Sender().blocks(sound, 960).end()
+    desk = Desk().send(sender, stop=37)
+    desk.carry_out(desk.stream.flush())
+    desk.kill()
+    desk.send(sender)
+    assert len(desk.heard) == 32_000
+    assert desk.gaps == {}
