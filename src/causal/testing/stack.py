@@ -1,0 +1,219 @@
+"""A real stack of processes in directories of its own: started, asked, stopped, and nothing left behind.
+
+    with Stack(procfile) as stack:
+        stack.ctl("start", "file:/speech.wav", "--wait")
+        stack.pid("stt")
+
+It runs honcho with the given Procfile, as a user does, and stops it as Ctrl-C does. It never hears the caller's
+devices, settings or keys, unless they are given in `environment`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import psutil
+import zmq
+
+from causal import wire
+from causal.errors import WireError
+from causal.messages.control import PROTOCOL_VERSION
+from causal.paths import Paths
+
+READY_WITHIN_S = 30.0
+STOP_WITHIN_S = 10.0
+"""honcho kills after 5 s what has not ended by itself."""
+ANSWER_WITHIN_S = 2.0
+LOOK_EVERY_S = 0.05
+
+T = TypeVar("T")
+
+
+class Stack:
+    """Starts on entry, stops on exit. Raises `RuntimeError`, with the end of the log, when either goes wrong."""
+
+    def __init__(
+        self,
+        procfile: Path,
+        processes: Sequence[str] | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        concurrency: str = "",
+    ) -> None:
+        """`processes` are names of lines in the Procfile, in the order of their start; None means all of them, none
+        at all (an empty list) leaves everything to `launch`. `concurrency` is honcho's: `resample=2,stt=4`."""
+        lines = dict(line.split(": ", 1) for line in procfile.read_text("utf-8").splitlines() if ": " in line)
+        self.processes = list(lines) if processes is None else list(processes)
+        # A short path: a Unix socket's has at most 103 bytes everywhere.
+        self.folder = Path(tempfile.mkdtemp(prefix="causal-", dir="/tmp" if Path("/tmp").is_dir() else None))
+        self.environment = _own_environment(self.folder) | dict(environment or {})
+        self.paths = Paths.from_environment(self.environment)
+        self._services = {name for name in self.processes if not lines[name].startswith("exec causal-sink")}
+        self._options = ["-c", concurrency] if concurrency else []
+        self._procfile = procfile.absolute()
+        self._log = self.folder / "log"
+        self._honcho: subprocess.Popen[bytes] | None = None
+        self._launched: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+            self.wait_ready(self._services)
+        except BaseException:
+            self._clear()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.stop()
+            left = [] if kind else self.leftovers()
+            if left:
+                raise RuntimeError(f"left behind: {left}\n{self.log()}")
+        finally:
+            self._clear()
+
+    def start(self) -> None:
+        """Starts the processes, and does not wait for them."""
+        if self.processes:
+            options = ["--no-colour", "-e", "none", *self._options, "-f", str(self._procfile)]
+            self._honcho = self._spawn(["honcho", "start", *options, *self.processes])
+
+    def launch(self, *command: str) -> subprocess.Popen[bytes]:
+        """Starts one more process in this stack, such as another sink. It ends with the stack, if not before."""
+        process = self._spawn(command)
+        self._launched.append(process)
+        return process
+
+    def stop(self) -> int | None:
+        """Stops everything as Ctrl-C does. Returns honcho's exit code: 130 when all is well, None without honcho."""
+        for process in (self._honcho, *self._launched):
+            if process is not None and process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        for process in self._launched:
+            process.wait(STOP_WITHIN_S)
+        return self._honcho.wait(STOP_WITHIN_S) if self._honcho else None
+
+    def ctl(self, *arguments: str, within_s: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """Runs `causal-ctl` against this stack; its output and exit code are in what returns."""
+        return subprocess.run(
+            ["causal-ctl", *arguments],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=within_s,
+            check=False,
+        )
+
+    def ask(self, op: str, **fields: Any) -> dict[str, Any]:
+        """The controller's reply to a request. Raises `TimeoutError` when none comes within 2 s."""
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+        request = {"v": PROTOCOL_VERSION, "id": secrets.token_hex(8), "op": op, **fields}
+        with context.socket(zmq.REQ) as socket:
+            socket.linger = 0
+            socket.connect(self.paths.address("control"))
+            socket.send(wire.pack_map(request))
+            if not socket.poll(int(ANSWER_WITHIN_S * 1000)):
+                raise TimeoutError(f"no answer to {op!r}\n{self.log()}")
+            return wire.unpack_map(socket.recv())
+
+    def alive(self) -> dict[str, int]:
+        """The pids of the workers that are alive, under honcho's names for them: `broker.1`, `stt.2` …"""
+        services = [view for view in self.ask("status")["services"] if view["alive"]]
+        return {f"{view['status']['service']}.{view['status']['instance']}": view["status"]["pid"] for view in services}
+
+    def pid(self, service: str, instance: int = 1) -> int:
+        """The pid of a worker. Raises `KeyError` when it is not alive."""
+        return self.alive()[f"{service}.{instance}"]
+
+    def wait_ready(self, services: Iterable[str], within_s: float = READY_WITHIN_S) -> None:
+        """Returns when `status` answers, and shows a worker of each of the `services`."""
+        wanted = {f"{service}.1" for service in services}
+
+        def ready() -> bool:
+            if self._honcho is not None and self._honcho.poll() is not None:
+                raise RuntimeError(f"honcho ended with {self._honcho.returncode}\n{self.log()}")
+            with contextlib.suppress(TimeoutError, WireError):
+                return wanted <= self.alive().keys()
+            return False
+
+        if wanted:
+            self.until(ready, within_s, f"all of {sorted(wanted)}")
+
+    def until(self, look: Callable[[], T], within_s: float = 10.0, what: str = "what was waited for") -> T:
+        """The first result of `look` that is true. Raises `TimeoutError` when none comes in time."""
+        deadline_s = time.monotonic() + within_s
+        while not (found := look()):
+            if time.monotonic() > deadline_s:
+                raise TimeoutError(f"not within {within_s:.0f} s: {what}\n{self.log()}")
+            time.sleep(LOOK_EVERY_S)
+        return found
+
+    def log(self, newest: int = 60) -> str:
+        """The newest lines that the processes printed."""
+        lines = self._log.read_text("utf-8", "replace").splitlines() if self._log.exists() else []
+        return "\n".join(lines[-newest:])
+
+    def leftovers(self) -> list[psutil.Process]:
+        """The processes of this stack that run at the moment: none, after a `stop`."""
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _spawn(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as output:
+            return subprocess.Popen(
+                command,
+                env=self.environment,
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
+            found = process.environ().get("CAUSAL_RUNTIME_DIR")
+            return found == str(self.paths.runtime) and process.status() != psutil.STATUS_ZOMBIE
+        return False
+
+    def _clear(self) -> None:
+        """Takes away whatever is left, by force."""
+        for process in self.leftovers():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        for child in (self._honcho, *self._launched):
+            if child is not None:
+                child.wait(STOP_WITHIN_S)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _own_environment(folder: Path) -> dict[str, str]:
+    """The caller's environment without what would lead out of the stack: settings, keys, and the sound server, which a
+    client of libpulse may even start."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("CAUSAL_", "ASSEMBLYAI_", "PULSE_")) or name == "CAUSAL_CACHE_DIR"
+    }
+    return kept | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "CAUSAL_RUNTIME_DIR": str(folder / "run"),
+        "CAUSAL_DATA_DIR": str(folder / "data"),
+        "CAUSAL_CONFIG_DIR": str(folder / "config"),
+        "PULSE_SERVER": f"unix:{folder}/no-sound-server",
+    }
