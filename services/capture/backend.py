@@ -33,8 +33,8 @@ class Listener(Protocol):
 
     origin_ns: int
     """Capture clock of the session's start: the time of a file's frame 0."""
-    start_frame: int
-    """Frames that were heard in an earlier life. A source that can, goes on from there; a device cannot."""
+    start_ns: int
+    """Length of what was heard in an earlier life. A source that can, goes on from there; a device cannot."""
 
     def on_format(self, rate_hz: int, channels: int) -> None:
         """The device is open. Comes before its first samples."""
@@ -47,7 +47,7 @@ class Listener(Protocol):
         """Samples are missing before the next ones: overflow, suspended, moved."""
 
     def on_state(self, state: DriverState) -> None:
-        """What the system says about the device."""
+        """What the system says about the device. May be called on another thread."""
 
     def on_end(self) -> None:
         """The source is over by itself: a file. Nothing follows."""

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from causal.clock import NS_PER_MS, NS_PER_S
 
-SMOOTHING_S = 10.0
-"""Time constant. A device that is 100 ppm fast is followed 1 ms behind."""
+LATER_S, EARLIER_WEIGHT = 10.0, 0.2
+"""A sample cannot be delivered before it was heard, so stamps are mostly late: the clock goes later slowly, with this
+time constant (a device that is 100 ppm slow is followed 1 ms behind), and earlier quickly."""
 
 LATE_NS = 60 * NS_PER_MS
 """Stamps later than this, for `LATE_S`, mean that samples are missing: a burst catches up sooner."""
@@ -33,7 +34,6 @@ class SampleClock:
     def __init__(self, rate_hz: int) -> None:
         self._rate_hz = rate_hz
         self._frames = 0
-        self._blocks = 0
         self._offset_ns = 0.0
         self._late_since_ns: int | None = None
         self._early_since_ns: int | None = None
@@ -43,7 +43,7 @@ class SampleClock:
         position_ns = self._frames * NS_PER_S / self._rate_hz
         deviation_ns = measured_ns - position_ns - self._offset_ns
         broken = False
-        if self._blocks == 0:
+        if self._frames == 0:
             self._offset_ns = float(measured_ns)
         elif self._is_late_for_long(deviation_ns, measured_ns):
             self._begin_at(measured_ns)
@@ -52,9 +52,8 @@ class SampleClock:
             # No samples can be too many: the first stamps were late. The mapping moves, the samples stay.
             self._offset_ns += deviation_ns
         elif abs(deviation_ns) <= LATE_NS:
-            weight = max(1 / (self._blocks + 1), frames / (SMOOTHING_S * self._rate_hz))
+            weight = EARLIER_WEIGHT if deviation_ns < 0 else frames / (LATER_S * self._rate_hz)
             self._offset_ns += weight * deviation_ns
-        self._blocks += 1
         self._frames += frames
         return Stamp(round(self._offset_ns + position_ns), broken)
 
@@ -73,6 +72,6 @@ class SampleClock:
         return self._early_since_ns is not None and measured_ns - self._early_since_ns >= LATE_S * NS_PER_S
 
     def _begin_at(self, measured_ns: int) -> None:
-        self._frames = self._blocks = 0
+        self._frames = 0
         self._offset_ns = float(measured_ns)
         self._late_since_ns = self._early_since_ns = None

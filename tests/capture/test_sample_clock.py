@@ -12,13 +12,14 @@ def test_the_first_stamp_is_taken_as_it_is():
     assert SampleClock(RATE_HZ).stamp(FRAMES, 1_000 * MS) == (1_000 * MS, False)
 
 
-def test_scatter_of_20_ms_becomes_less_than_2_ms():
+def test_stamps_that_are_up_to_20_ms_late_are_read_to_a_few_milliseconds():
     clock, scatter = SampleClock(RATE_HZ), random.Random(1)
     errors = [
-        clock.stamp(FRAMES, i * BLOCK_NS + round(scatter.uniform(-10, 10) * MS)).captured_ns - i * BLOCK_NS
+        clock.stamp(FRAMES, i * BLOCK_NS + round(scatter.uniform(0, 20) * MS)).captured_ns - i * BLOCK_NS
         for i in range(2000)
     ]
-    assert max(map(abs, errors[400:])) < 2 * MS
+    assert min(errors[40:]) > -MS
+    assert max(errors[40:]) < 5 * MS
 
 
 def test_a_device_that_is_100_ppm_slow_is_followed_and_not_broken():
@@ -48,7 +49,7 @@ def test_a_burst_after_a_busy_second_breaks_nothing():
     burst = [clock.stamp(FRAMES, late_ns) for _ in range(100, 130)]
     later = [clock.stamp(FRAMES, i * BLOCK_NS) for i in range(130, 200)]
     assert not any(stamp.broken for stamp in burst + later)
-    assert later[-1].captured_ns == 199 * BLOCK_NS
+    assert abs(later[-1].captured_ns - 199 * BLOCK_NS) < MS
 
 
 def test_a_first_stamp_that_was_late_is_mended_without_a_break():

@@ -1,0 +1,150 @@
+"""A private PulseAudio server: its own directory, socket and devices; no session, no bus, works as any user.
+
+    with PrivatePulse() as pulse:
+        pulse.play(path)                      # into the virtual loudspeakers
+        pulse.play(path, sink="feed")         # into the virtual microphone
+
+Devices: the sink `speakers` (so the loopback `speakers.monitor`), and the source `microphone`, fed by the sink `feed`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+# norewinds=1: without it an idle null sink has rendered 2 s ahead, and its monitor says nothing until then.
+SCRIPT = """\
+load-module module-native-protocol-unix socket={folder}/native auth-anonymous=1
+load-module module-null-sink sink_name=speakers rate={rate} channels=2 format=float32le norewinds=1 \
+sink_properties=device.description=Speakers
+load-module module-null-sink sink_name=feed rate={rate} channels=1 format=float32le norewinds=1 \
+sink_properties=device.description=Feed
+load-module module-remap-source source_name=microphone master=feed.monitor \
+source_properties=device.description=Microphone
+set-default-sink speakers
+set-default-source microphone
+"""
+
+NEEDED = ("pulseaudio", "pactl", "paplay")
+READY_WITHIN_S = 10.0
+
+
+class PrivatePulse:
+    """Starts on entry, stops on exit. `environment` is what its clients need."""
+
+    def __init__(self, rate_hz: int = 48_000, script: str = SCRIPT) -> None:
+        # A short path: a Unix socket's has at most 107 bytes.
+        self.folder = Path(tempfile.mkdtemp(prefix="pulse-", dir="/tmp" if Path("/tmp").is_dir() else None))
+        self.server = f"unix:{self.folder}/native"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "HOME": str(self.folder),
+            "XDG_RUNTIME_DIR": str(self.folder),
+            "PULSE_RUNTIME_PATH": str(self.folder / "run"),
+            "PULSE_STATE_PATH": str(self.folder / "state"),
+            "PULSE_COOKIE": str(self.folder / "cookie"),
+            "PULSE_SERVER": self.server,
+            "DBUS_SESSION_BUS_ADDRESS": "disabled:",
+        }
+        self._script = script.format(folder=self.folder, rate=rate_hz)
+        self._process: subprocess.Popen[bytes] | None = None
+        for name in ("run", "state"):
+            (self.folder / name).mkdir(mode=0o700)
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self) -> None:
+        """Starts the server, again if it was stopped or killed, and waits until it answers."""
+        script, log = self.folder / "start.pa", self.folder / "log"
+        script.write_text(self._script)
+        (self.folder / "native").unlink(missing_ok=True)
+        without_server = {name: value for name, value in self.environment.items() if name != "PULSE_SERVER"}
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    "pulseaudio",
+                    "-n",
+                    "-F",
+                    script,
+                    "--daemonize=no",
+                    "--exit-idle-time=-1",
+                    "--use-pid-file=no",
+                    "--disable-shm=yes",
+                    "--realtime=no",
+                    "--high-priority=no",
+                    "--log-target=stderr",
+                ],
+                env=without_server,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        until_s = time.monotonic() + READY_WITHIN_S
+        while subprocess.run(["pactl", "info"], env=self.environment, capture_output=True, check=False).returncode:
+            if self._process.poll() is not None or time.monotonic() > until_s:
+                raise RuntimeError(f"pulseaudio does not start:\n{log.read_text(errors='replace')}")
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Ends the server in order."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Ends the server at once, as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def freeze(self, frozen: bool = True) -> None:
+        """Stops the server without ending it, or lets it go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
+
+    def pactl(self, *arguments: str) -> str:
+        """What `pactl` answers. Raises `CalledProcessError`."""
+        return subprocess.run(
+            ["pactl", *arguments], env=self.environment, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def add_sink(self, name: str) -> str:
+        """Adds loudspeakers; returns what `unload` needs to take them away."""
+        return self.pactl("load-module", "module-null-sink", f"sink_name={name}", "norewinds=1", "format=float32le",
+                          "rate=48000", "channels=2")  # fmt: skip
+
+    def unload(self, module: str) -> None:
+        """Takes a device away, as unplugging it does."""
+        self.pactl("unload-module", module)
+
+    def play(self, path: Path, sink: str = "speakers") -> subprocess.Popen[bytes]:
+        """Starts to play a file. Wait for the process it returns."""
+        return subprocess.Popen(["paplay", f"--device={sink}", "--latency-msec=300", str(path)], env=self.environment)
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(number)
+        process.send_signal(signal.SIGCONT)
+        try:
+            process.wait(5)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
