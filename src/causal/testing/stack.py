@@ -187,8 +187,8 @@ class Stack:
 
     def _is_ours(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error):
-            found = process.environ().get("CAUSAL_RUNTIME_DIR")
-            return found == str(self.paths.runtime) and process.status() != psutil.STATUS_ZOMBIE
+            runtime: str | None = process.environ().get("CAUSAL_RUNTIME_DIR")
+            return runtime == str(self.paths.runtime)
         return False
 
     def _clear(self) -> None:

@@ -1,0 +1,49 @@
+# The verbs. They work in .venv, which scripts/environment.py makes and keeps up to date, unless PYTHON names another
+# environment that has Causal: make test PYTHON=/path/to/python
+
+ifdef PYTHON
+ready =
+else
+PYTHON := .venv/bin/python
+ready = @python=$$(scripts/find-python) && "$$python" scripts/environment.py $(1)
+endif
+
+.PHONY: help demo run test check bench fmt
+
+help:
+	@echo "make demo     plays a recording through Causal and shows the live transcript"
+	@echo "make run      starts Causal for daily use; Ctrl-C stops it"
+	@echo "make test     all tests; make test TESTS=\"-m 'not live'\" for the quick ones"
+	@echo "make check    ruff and mypy"
+	@echo "make bench    measures, and writes bench/results"
+	@echo "make fmt      formats the code"
+
+demo:
+	$(call ready)
+	@$(PYTHON) scripts/demo.py
+
+run:
+	$(call ready)
+	@$(PYTHON) scripts/run.py
+
+test:
+	$(call ready,test)
+	$(PYTHON) -m pytest $(TESTS)
+
+check:
+	$(call ready,test)
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy
+	MYPYPATH=scripts $(PYTHON) -m mypy scripts bench
+
+bench:
+	$(call ready,test)
+	$(PYTHON) bench/stack.py
+	$(PYTHON) bench/wer.py
+	$(PYTHON) bench/wer_pulse.py
+
+fmt:
+	$(call ready,test)
+	$(PYTHON) -m ruff check --fix
+	$(PYTHON) -m ruff format

@@ -1,0 +1,119 @@
+"""Starts Causal for daily use, and says what it hears, where the text goes and what to do next.
+
+    .venv/bin/python scripts/run.py        Ctrl-C stops everything
+
+It is `honcho start` with the user's own settings and directories; everything it says, `causal-ctl` says too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from causal.control import key
+
+from causal import settings
+from causal.errors import ConfigError
+from children import Children
+
+ROOT = Path(__file__).parent.parent
+BIN = Path(sys.executable).parent
+CTL = BIN / "causal-ctl"
+READY_WITHIN_S = 30.0
+LOOK_EVERY_S = 0.3
+EXIT_INTERRUPTED = 130
+
+
+def main() -> int:
+    """The exit code: honcho's, or 0 when it was stopped by Ctrl-C."""
+    try:
+        chosen = settings.load()
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if chosen.engine == "local" or (chosen.engine == "auto" and key.find() is None):
+        with Children() as children:
+            if code := children.run([str(BIN / "causal-engine"), "prepare"]):
+                return code
+    environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    honcho = subprocess.Popen(
+        [str(BIN / "honcho"), "start", "-f", str(ROOT / "Procfile")], env=environment, start_new_session=True
+    )
+    pass_on_signals(honcho)
+    introduce(honcho)
+    code = honcho.wait()
+    return 0 if code == EXIT_INTERRUPTED else code
+
+
+def pass_on_signals(honcho: subprocess.Popen[bytes]) -> None:
+    """Ctrl-C, SIGTERM and the terminal's end stop the stack; then this process ends with it."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if honcho.poll() is None:
+            honcho.send_signal(signal.SIGINT)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+
+
+def introduce(honcho: subprocess.Popen[bytes]) -> None:
+    """Says what the stack is like, once it answers."""
+    deadline_s = time.monotonic() + READY_WITHIN_S
+    while honcho.poll() is None and time.monotonic() < deadline_s:
+        status, devices = ask("status"), ask("list")
+        if status and devices:
+            print(introduction(status, devices["devices"]), flush=True)
+            return
+        time.sleep(LOOK_EVERY_S)
+
+
+def ask(command: str) -> dict[str, Any] | None:
+    """The reply of `causal-ctl`; None when there is none yet."""
+    done = subprocess.run([str(CTL), command, "--json"], capture_output=True, check=False, start_new_session=True)
+    reply: dict[str, Any] | None = json.loads(done.stdout) if done.returncode == 0 else None
+    return reply
+
+
+def introduction(status: dict[str, Any], devices: list[dict[str, Any]]) -> str:
+    """What a person needs to know."""
+    local = status["engine"] == "local"
+    engine = "the local engine: English, on this computer alone" if local else f"{status['engine']}"
+    lines = [
+        "",
+        f"Causal {status['version']} is ready.",
+        f"  who listens    {engine}",
+        f"  microphone     {default_name(devices, 'input') or 'none found'}",
+        f"  system sound   {default_name(devices, 'loopback') or 'none found'}",
+        f"  the text       {status['directories']['data']}/transcripts/transcript.jsonl, and here",
+        f"  settings       {status['directories']['settings']}",
+        "",
+        "In another terminal:",
+        f"  {shown(CTL)} start            listens to microphone and system sound",
+        f"  {shown(CTL)} start system     to the system sound alone; list shows what there is",
+        f"  {shown(CTL)} stop             ends it, with the last words",
+        "Ctrl-C here stops everything.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def default_name(devices: list[dict[str, Any]], kind: str) -> str | None:
+    """The name of the device that `mic` or `system` means now."""
+    names = [device["name"] for device in devices if device["kind"] == kind and device["default"]]
+    return names[0] if names else None
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
