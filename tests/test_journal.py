@@ -182,8 +182,7 @@ def test_a_last_file_without_a_good_record_gives_way_to_the_one_before(tmp_path,
     assert contents(tmp_path) == [0, 1, 2, 3, 4, 5]
 
 
-def test_a_record_torn_at_any_byte_is_cut_off_and_written_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(journal.os, "fsync", lambda _: None)
+def test_a_record_torn_at_any_byte_is_cut_off_and_written_again(tmp_path):
     fill(tmp_path, 3)
     path = file_of(tmp_path, 0)
     whole = path.read_bytes()
@@ -192,7 +191,7 @@ def test_a_record_torn_at_any_byte_is_cut_off_and_written_again(tmp_path, monkey
         with JournalReader(tmp_path, STREAM) as reader:
             assert reader.read(1) is not None
             assert reader.read(2) is None
-        with JournalWriter(tmp_path, STREAM) as writer:
+        with JournalWriter(tmp_path, STREAM, sync=lambda _: None) as writer:
             assert writer.next_index == 2
             writer.append(chunk(2), sound(2))
         assert path.read_bytes() == whole
@@ -252,10 +251,9 @@ def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path, monkeypatch):
     assert contents(tmp_path) == [0, 1, 2]
 
 
-def test_the_disk_is_made_sure_of_once_a_second(tmp_path, monkeypatch):
+def test_the_disk_is_made_sure_of_once_a_second(tmp_path):
     synced = []
-    monkeypatch.setattr(journal.os, "fsync", synced.append)
-    with JournalWriter(tmp_path, STREAM) as writer:
+    with JournalWriter(tmp_path, STREAM, sync=synced.append) as writer:
         writer.append(chunk(0), sound(0))
         writer.tick(10.0)
         writer.append(chunk(1), sound(1))

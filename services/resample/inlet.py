@@ -46,8 +46,12 @@ class Inlet:
         self.dropped_blocks += 1
         if block.n > self.wanted and not self._missing:
             self._missing = True
-            self._told_s = None
+            self.hurry()
         return False
+
+    def hurry(self) -> None:
+        """There is something to tell; `tell` need not wait for its time."""
+        self._told_s = None
 
     def tell(self, safe: int, position: int, now_s: float) -> Next | None:
         """What to tell the sender now; None when there is nothing new and the last time was just now.
@@ -71,4 +75,4 @@ class Inlet:
         self.wanted = 0
         self._newest = -1
         self._missing = False
-        self._told_s = None
+        self.hurry()

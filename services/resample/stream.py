@@ -97,6 +97,7 @@ class Stream:
             actions += self.flush()
         if block.end:
             actions += self._finish_with(block)
+            self.inlet.hurry()
         return actions
 
     def flush(self) -> list[Action]:
@@ -124,6 +125,10 @@ class Stream:
             end=True,
         )
         return [*actions, KeepChunk(end, np.zeros(CHUNK_SAMPLES, np.int16))]
+
+    def remembered(self, hole: Hole) -> PublishGap:
+        """A gap of which the journal tells; its reason is not known any more."""
+        return self._gap(hole, "restarted")
 
     def tell(self, now_s: float) -> Next | None:
         """What the sender should know now."""

@@ -7,7 +7,7 @@ off when it is opened again. It is made for the death of processes, not for powe
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 
@@ -34,9 +34,10 @@ class JournalWriter:
     Raises `OSError` when the disk is full or the folder cannot be written; the journal is then as before.
     """
 
-    def __init__(self, folder: Path, stream: str) -> None:
+    def __init__(self, folder: Path, stream: str, sync: Callable[[int], None] = os.fsync) -> None:
+        """`sync` gets a descriptor; one that works elsewhere keeps a slow disk from stopping this thread."""
         self._folder = folder
-        self._stream = stream
+        self._sync = sync
         self._synced_s = 0.0
         self._dirty = False
         self._file: FileIO | None = None
@@ -72,14 +73,14 @@ class JournalWriter:
     def tick(self, now_s: float) -> None:
         """Makes the written chunks survive a power cut too, once a second."""
         if self._dirty and self._file is not None and now_s - self._synced_s >= SYNC_EVERY_S:
-            os.fsync(self._file.fileno())
+            self._sync(self._file.fileno())
             self._dirty = False
             self._synced_s = now_s
 
     def close(self) -> None:
         if self._file is not None:
             if self._dirty:
-                os.fsync(self._file.fileno())
+                self._sync(self._file.fileno())
             self._file.close()
             self._file = None
             self._file_number = -1

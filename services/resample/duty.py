@@ -1,0 +1,85 @@
+"""One stream that this worker has: its core, its journal, and what the controller hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from causal.journal import JournalReader
+from causal.journal_record import folder_of
+from causal.messages import Block, Next
+from causal.messages.control import Assignment, StreamReport
+
+from .holes import holes_before
+from .resampler import Floats
+from .shelf import Shelf
+from .stream import Action, KeepChunk, Stream
+
+END_MARK_WITHIN_S = 3.0
+"""A stopped stream from which nothing comes for so long is finished without its end mark: its capture is gone."""
+
+
+class Duty:
+    """Keeps what its stream says before it is passed on: the chunks that come out are in the journal."""
+
+    def __init__(self, assignment: Assignment, journal_root: Path, sync: Callable[[int], None], now_s: float) -> None:
+        """Raises `OSError` when the journal cannot be opened, `ValueError` for a name that is no stream's."""
+        self.assignment = assignment
+        folder = folder_of(journal_root, assignment.stream)
+        self.shelf = Shelf(folder, assignment.stream, sync)
+        last = self.shelf.last
+        self.stream = Stream(assignment.stream, assignment.started_ns, last)
+        self.stt = assignment.peers.get("stt")
+        self._heard_s = now_s
+        self._stop = False
+        self._restored: list[Action] = []
+        if last is not None:
+            with JournalReader(folder, assignment.stream) as reader:
+                self._restored = [self.stream.remembered(hole) for hole in holes_before(last, reader)]
+
+    def assign(self, assignment: Assignment, now_s: float) -> None:
+        """The controller's word on this stream."""
+        if assignment.stop and not self._stop:
+            self._stop = True
+            self._heard_s = now_s
+        self.assignment = assignment
+        self.stt = assignment.peers.get("stt")
+
+    def hear(self, block: Block, samples: Floats, now_s: float) -> list[Action]:
+        """Takes a block; gives what is to be told."""
+        self._heard_s = now_s
+        return self._kept(self.stream.hear(block, samples))
+
+    def tick(self, now_s: float) -> list[Action]:
+        """What is due: the journal, gaps of a former life, the end of a stream whose capture is gone."""
+        self.shelf.tick(now_s)
+        actions, self._restored = self._restored, []
+        if self._stop and now_s - self._heard_s >= END_MARK_WITHIN_S:
+            actions += self._kept(self.stream.finish())
+        return actions
+
+    def tell(self, now_s: float) -> Next | None:
+        """What the sender should know now."""
+        return self.stream.tell(now_s)
+
+    def flush(self) -> list[Action]:
+        """This worker ends; whatever was heard goes into the journal."""
+        return self._kept(self.stream.flush())
+
+    def close(self) -> None:
+        self.shelf.close()
+
+    def report(self) -> StreamReport:
+        return StreamReport(
+            stream=self.assignment.stream,
+            epoch=self.assignment.epoch,
+            lost_ms=self.stream.lost_ms,
+            done=self.stream.ended and not self.shelf.depth,
+            fault=self.shelf.fault,
+        )
+
+    def _kept(self, actions: list[Action]) -> list[Action]:
+        for action in actions:
+            if isinstance(action, KeepChunk):
+                self.shelf.keep(action.chunk, action.samples)
+        return actions

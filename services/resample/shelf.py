@@ -1,0 +1,117 @@
+"""A journal that goes on when the disk is full."""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from causal.errors import Code
+from causal.journal import JournalWriter
+from causal.journal_record import Recorded, Samples, lost
+from causal.messages import Chunk
+from causal.messages.control import Fault
+
+CAPACITY = 3000
+"""Chunks: 5 minutes, 10 MB."""
+TRY_EVERY_S = 1.0
+AT_ONCE = 600
+"""Chunks written in one go when there is room again; the live ones must not wait for longer."""
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Shelf:
+    """Writes chunks into a stream's journal; what the disk does not take waits in memory, in order.
+
+    Holds `capacity` chunks. When full, the oldest go and are counted in `dropped`; in the journal they stand as
+    nothing heard, so that no index is missing. What waits in memory dies with the process. One writer, one thread.
+    """
+
+    def __init__(self, folder: Path, stream: str, sync: Callable[[int], None], capacity: int = CAPACITY) -> None:
+        """Raises `OSError` when there is a journal, and it cannot be opened."""
+        self.capacity = capacity
+        self.dropped = 0
+        self.fault: Fault | None = None
+        """What keeps the disk from taking chunks."""
+        self._folder = folder
+        self._stream = stream
+        self._sync = sync
+        self._held: deque[Recorded] = deque()
+        self._tried_s = 0.0
+        self._writer: JournalWriter | None = None
+        try:
+            self._writer = JournalWriter(folder, stream, sync)
+        except OSError as error:
+            if folder.exists():
+                raise
+            self.fault = self._explained(error)
+
+    @property
+    def last(self) -> Chunk | None:
+        """The newest chunk, written or held."""
+        if self._held:
+            return self._held[-1].chunk
+        return self._writer.last if self._writer else None
+
+    @property
+    def depth(self) -> int:
+        """Chunks that wait in memory."""
+        return len(self._held)
+
+    def keep(self, chunk: Chunk, samples: Samples) -> None:
+        """Writes a chunk, or holds it."""
+        if self._writer is not None and not self._held:
+            try:
+                self._writer.append(chunk, samples)
+                return
+            except OSError as error:
+                self.fault = self._explained(error)
+        self._held.append(Recorded(chunk, samples))
+        if len(self._held) > self.capacity:
+            self._held.popleft()
+            self.dropped += 1
+
+    def tick(self, now_s: float) -> None:
+        """Writes what waits, if there is room again."""
+        if self._writer is not None:
+            self._writer.tick(now_s)
+        if self._held and (self.fault is None or now_s - self._tried_s >= TRY_EVERY_S):
+            self._tried_s = now_s
+            self._write_held(AT_ONCE)
+
+    def close(self) -> None:
+        """Writes what waits, if there is room; what then is left is lost."""
+        self._write_held(len(self._held) + self.dropped)
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _write_held(self, limit: int) -> None:
+        try:
+            if self._writer is None:
+                self._writer = JournalWriter(self._folder, self._stream, self._sync)
+            for _ in range(limit):
+                if not self._held:
+                    break
+                self._write_next(self._writer)
+            self.fault = None
+        except OSError as error:
+            self.fault = self._explained(error)
+
+    def _write_next(self, writer: JournalWriter) -> None:
+        oldest = self._held[0]
+        if writer.next_index < oldest.chunk.index:
+            writer.append(*lost(writer.next_index, oldest.chunk))
+        else:
+            writer.append(*oldest)
+            self._held.popleft()
+
+    def _explained(self, error: OSError) -> Fault:
+        code: Code = "disk-full" if error.errno in FULL else "internal"
+        return Fault(
+            code=code,
+            message=f"the journal in {self._folder} cannot be written: {error.strerror or error}",
+            hint="Make room on this disk, or set CAUSAL_DATA_DIR to another. The last 5 minutes are kept in memory.",
+            retrying=True,
+        )

@@ -1,0 +1,129 @@
+"""A full disk stops nobody, and what it refused is written later."""
+
+from __future__ import annotations
+
+import errno
+
+import numpy as np
+import pytest
+from causal.resample.shelf import Shelf
+
+from causal import journal
+from causal.journal import JournalReader
+from causal.messages import Chunk
+
+STREAM = "s1/mic"
+
+
+def chunk(index):
+    return Chunk(
+        stream=STREAM, index=index, position=1600 * index, captured_ns=10**9 + 10**8 * index, segment_chunk=index
+    )
+
+
+def keep(shelf, indexes):
+    for index in indexes:
+        shelf.keep(chunk(index), np.full(1600, index, np.int16))
+
+
+def contents(folder):
+    with JournalReader(folder, STREAM) as reader:
+        found = list(reader.read_range(0, 10**6))
+    return [(one.chunk.index, one.chunk.valid, int(one.samples[0])) for one in found]
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """`disk["full"] = True` makes every write fail."""
+    state = {"full": False}
+
+    class Disk(journal.FileIO):
+        def write(self, data):
+            if state["full"]:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(data)
+
+    monkeypatch.setattr(journal, "FileIO", Disk)
+    return state
+
+
+def opened(tmp_path, **options):
+    return Shelf(tmp_path / "s1" / "mic", STREAM, lambda _: None, **options)
+
+
+def test_with_room_on_the_disk_nothing_waits(tmp_path, disk):
+    shelf = opened(tmp_path)
+    keep(shelf, range(3))
+    assert shelf.depth == 0
+    assert shelf.fault is None
+    assert shelf.last == chunk(2)
+    assert contents(tmp_path / "s1" / "mic") == [(0, 1600, 0), (1, 1600, 1), (2, 1600, 2)]
+
+
+def test_a_full_disk_is_a_fault_and_all_is_written_when_there_is_room_again(tmp_path, disk):
+    shelf = opened(tmp_path)
+    keep(shelf, range(2))
+    disk["full"] = True
+    keep(shelf, range(2, 5))
+    shelf.tick(now_s=10.0)
+    assert shelf.fault.code == "disk-full"
+    assert "No space left" in shelf.fault.message
+    assert (shelf.depth, shelf.last) == (3, chunk(4))
+    disk["full"] = False
+    shelf.tick(now_s=10.9)
+    assert shelf.depth == 3, "it is tried once a second"
+    keep(shelf, [5])
+    shelf.tick(now_s=11.0)
+    assert (shelf.depth, shelf.fault) == (0, None)
+    keep(shelf, [6])
+    assert contents(tmp_path / "s1" / "mic") == [(index, 1600, index) for index in range(7)]
+
+
+def test_what_does_not_fit_into_memory_stands_in_the_journal_as_nothing_heard(tmp_path, disk):
+    shelf = opened(tmp_path, capacity=3)
+    keep(shelf, range(1))
+    disk["full"] = True
+    keep(shelf, range(1, 7))
+    assert (shelf.depth, shelf.dropped) == (3, 3)
+    disk["full"] = False
+    shelf.tick(now_s=10.0)
+    assert contents(tmp_path / "s1" / "mic") == [
+        (0, 1600, 0),
+        (1, 0, 0),
+        (2, 0, 0),
+        (3, 0, 0),
+        (4, 1600, 4),
+        (5, 1600, 5),
+        (6, 1600, 6),
+    ]
+
+
+def test_much_is_written_bit_by_bit(tmp_path, disk):
+    shelf = opened(tmp_path)
+    disk["full"] = True
+    keep(shelf, range(1000))
+    disk["full"] = False
+    shelf.tick(now_s=10.0)
+    assert shelf.depth == 400
+    shelf.tick(now_s=10.1)
+    assert shelf.depth == 0
+
+
+def test_closing_writes_what_waits(tmp_path, disk):
+    shelf = opened(tmp_path)
+    disk["full"] = True
+    keep(shelf, range(3))
+    disk["full"] = False
+    shelf.close()
+    assert len(contents(tmp_path / "s1" / "mic")) == 3
+
+
+def test_a_folder_that_cannot_be_made_is_a_fault_too(tmp_path):
+    (tmp_path / "s1").write_text("in the way")
+    shelf = opened(tmp_path)
+    assert shelf.fault is not None
+    assert shelf.last is None
+    keep(shelf, range(2))
+    (tmp_path / "s1").unlink()
+    shelf.tick(now_s=10.0)
+    assert len(contents(tmp_path / "s1" / "mic")) == 2
