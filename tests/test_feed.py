@@ -98,6 +98,17 @@ def test_a_replay_without_answer_is_asked_for_again_after_a_second() -> None:
     assert asks(feed.tick(1.5)) == []
 
 
+def test_a_question_that_could_not_be_sent_is_asked_at_the_next_tick() -> None:
+    feed = Feed(7)
+    feed.tick(0.0)
+    feed.on_unsent()
+    assert asks(feed.tick(0.2)) == [7]
+    feed.on_replayed(replayed(7, next_seq=8, head_seq=7), 0.3)
+    feed.on_live(gap(9), 0.4)
+    feed.on_unsent()
+    assert asks(feed.tick(0.5)) == [8]
+
+
 def test_an_answer_that_tells_nothing_is_not_asked_for_again_at_once() -> None:
     feed = Feed(START)
     feed.tick(0.0)

@@ -159,13 +159,17 @@ class Feed:
         self._next += 1
         return [Forgotten(self._next - 1, self._next - 1), *self._advance(now_s)]
 
+    def on_unsent(self) -> None:
+        """The last `Ask` could not be sent, since the broker is away: the next `tick` asks again."""
+        self._asked_s = None
+
     def tick(self, now_s: float) -> list[Action]:
         """What time leads to: call it at least once a second, and once at the beginning."""
-        if not self._begun and self._asked_s is None:
-            return self._ask(now_s)
-        if self._asked_s is not None and now_s - self._asked_s >= ASK_AGAIN_S:
-            return self._ask(now_s)
-        return []
+        if self._next is None:
+            return []
+        if self._asked_s is None:
+            return self._ask(now_s) if not self._begun or self._next <= self._highest else []
+        return self._ask(now_s) if now_s - self._asked_s >= ASK_AGAIN_S else []
 
     def _note_turn(self, event: Event) -> bool:
         """Remembers the finals; False for a partial that comes after one."""

@@ -154,8 +154,8 @@ class Subscription:
                 return
 
     def _ask(self, replay: Replay) -> None:
-        if self._sockets is not None:
-            send_now(self._sockets[1], wire.pack(topics.REPLAY, replay))
+        if self._sockets is not None and not send_now(self._sockets[1], wire.pack(topics.REPLAY, replay)):
+            self.feed.on_unsent()
 
     def _is_wanted(self, event: Event) -> bool:
         if self._session not in (None, event.session):

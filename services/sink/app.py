@@ -1,0 +1,65 @@
+"""`causal-sink NAME`: gives a sink its events, whatever happens to the sink, its disk or the broker.
+
+broker ──▶ subscription ──▶ sink.write
+                 ▲              │ fails: closed, shown in status, every 2 s opened again and told everything since
+                 └──────────────┘
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+import click
+
+from causal import service
+from causal.feed import parse_begin
+from causal.loop import Loop
+from causal.process import EXIT_CONFIG, PARENT_VARIABLE
+from causal.service import Options
+
+from .keeper import Keeper
+from .place import Place
+from .sink import SinkOptions, find, names
+
+
+def _begin(_context: click.Context, _option: click.Parameter, value: str) -> int | None:
+    try:
+        return parse_begin(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+@click.command("causal-sink", epilog=f"Installed sinks: {', '.join(names())}.")
+@click.argument("name")
+@click.option("--session", metavar="SESSION", help="Only this session. Default: all.")
+@click.option("--source", metavar="SOURCE", help="Only this source: mic, system, file … Default: all.")
+@click.option(
+    "--from",
+    "begin",
+    metavar="now|start|SEQ",
+    default="now",
+    show_default=True,
+    callback=_begin,
+    help="Which event comes first. A sink that remembers how far it came goes on there.",
+)
+@click.option("--out", metavar="PATH", help="The file of a sink that writes one; - is standard output.")
+@service.options
+def main(
+    options: Options, name: str, session: str | None, source: str | None, begin: int | None, out: str | None
+) -> None:
+    """Gives the transcript to a consumer: the sink NAME. Sinks come and go at any time; none disturbs the others."""
+    make = find(name)
+    if make is None:
+        raise click.BadParameter(f"there is no sink {name!r}; installed are {', '.join(names())}", param_hint="NAME")
+    has_parent = PARENT_VARIABLE in os.environ  # `opened` takes it away
+    own = dataclasses.replace(options, instance=f"{name}-{os.getpid()}")
+    with service.opened("sink", own, Loop(), lock=False) as me:
+        sink = make(SinkOptions(me.paths.data, out, session, source))
+        place = Place(me.paths.runtime, name, os.getppid()) if has_parent else None
+        keeper = Keeper(me, name, sink, begin, place, session=session, source=source)
+        if refusal := keeper.open():
+            click.echo(f"causal-sink {name}: {refusal}", err=True)
+            raise SystemExit(EXIT_CONFIG)
+        me.loop.run()
+        keeper.close()

@@ -1,0 +1,60 @@
+"""What a sink is: the door by which all of them enter, ours and yours.
+
+A sink is a class with three methods and a name in the entry-point group `causal.sinks`. `causal-sink NAME` calls it
+with `SinkOptions`, opens it, and gives it the events; where it stood when it was killed, what it missed meanwhile and
+what to do when its disk is full is not its business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
+
+from causal.messages import Event
+
+GROUP = "causal.sinks"
+
+
+@dataclass(frozen=True)
+class SinkOptions:
+    """What the command line says."""
+
+    data: Path
+    """Where Causal keeps its data; a sink without `out` puts its own there."""
+    out: str | None = None
+    session: str | None = None
+    """Only this session is told; None means all."""
+    source: str | None = None
+
+
+class Sink(Protocol):
+    """A consumer of events.
+
+    `OSError` and `CausalError` mean that it cannot work now: it is closed, its state is shown in `status`, and every
+    2 s it is opened again and told everything since. A `ConfigError` at the first `open` ends the command.
+    """
+
+    def open(self) -> int | None:
+        """Makes ready. Returns the `seq` of the last event that is stored for good, None if nothing is remembered."""
+
+    def write(self, event: Event) -> None:
+        """Takes an event. Durable ones have a `seq` and come in order, once; the others come as they happen."""
+
+    def close(self) -> None:
+        """Ends what `open` began; also called when that failed."""
+
+
+def names() -> list[str]:
+    """The sinks that are installed."""
+    return sorted({entry.name for entry in entry_points(group=GROUP)})
+
+
+def find(name: str) -> Callable[[SinkOptions], Sink] | None:
+    """The sink's class; None when there is none of this name."""
+    for entry in entry_points(group=GROUP, name=name):
+        make: Callable[[SinkOptions], Sink] = entry.load()
+        return make
+    return None

@@ -1,0 +1,90 @@
+"""A broker, and whatever talks to it, on one loop in one thread: real sockets, no processes.
+
+with OneLoop(tmp_path) as stack:
+    stack.start_broker()
+    subscription = Subscription(stack.loop, stack.context, stack.paths, events.append)
+    stack.publish(Gap(...))
+    stack.run_until(lambda: events)
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import zmq
+
+from causal import settings
+from causal.broker.app import Broker
+from causal.broker_link import BrokerLink
+from causal.loop import Loop
+from causal.messages import Event
+from causal.paths import Paths
+from causal.service import Service
+
+LOOK_EVERY_S = 0.005
+
+
+class _ResumableLoop(Loop):
+    def run(self) -> None:
+        self._running = True
+        super().run()
+
+
+class OneLoop:
+    """Closes all its sockets on exit."""
+
+    def __init__(self, data: Path) -> None:
+        self.runtime = Path(tempfile.mkdtemp(prefix="causal-"))  # a socket's path must be short
+        self.paths = Paths(self.runtime, data / "data", data / "cache")
+        self.paths.make()
+        self.loop: Loop = _ResumableLoop()
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._publisher: BrokerLink | None = None
+        self._until: Callable[[], bool] = bool
+        self.loop.every(LOOK_EVERY_S, self._look)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.destroy(linger=0)
+        shutil.rmtree(self.runtime, ignore_errors=True)
+
+    def service(self, name: str, instance: str = "1") -> Service[Loop]:
+        """The surroundings of a worker that runs on this loop."""
+        return Service(name, instance, settings.load({}, {}), self.paths, self.context, self.loop)
+
+    def start_broker(self) -> Broker:
+        return Broker(self.service("broker"))
+
+    def publish(self, *events: Event) -> None:
+        """Sends durable events to the broker, and waits until it has stored them."""
+        link = self._link()
+        for event in events:
+            link.publish(event)
+        self.run_until(lambda: link.idle)
+
+    def emit(self, event: Event) -> None:
+        """Sends an ephemeral event."""
+        self._link().emit(event)
+
+    def run_until(self, condition: Callable[[], object], within_s: float = 5.0) -> None:
+        """Turns the loop until `condition` holds. Raises `TimeoutError` if it does not come to that."""
+        deadline_s = time.monotonic() + within_s
+        self._until = lambda: bool(condition()) or time.monotonic() > deadline_s
+        self.loop.run()
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"not within {within_s} s")
+
+    def _look(self) -> None:
+        if self._until():
+            self.loop.stop()
+
+    def _link(self) -> BrokerLink:
+        self._publisher = self._publisher or BrokerLink(self.service("test"))
+        return self._publisher
