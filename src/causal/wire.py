@@ -18,6 +18,7 @@ from causal.messages import Message
 
 VERSION = b"1"
 MAX_BODY_BYTES = 4 << 20
+MAX_ITEMS = 1 << 16
 
 Buffer = bytes | bytearray | memoryview
 M = TypeVar("M", bound=Message)
@@ -50,10 +51,14 @@ def unpack_map(frame: Buffer) -> dict[str, Any]:
     """The map in `frame`. Raises `WireError` for anything else, and for a body over 4 MiB."""
     if len(frame) > MAX_BODY_BYTES:
         raise WireError(f"a body of {len(frame)} bytes; {MAX_BODY_BYTES} are allowed")
+    # Room for an array is made before its items are read, and arrays nest: no more items than there are bytes.
+    most = min(MAX_ITEMS, len(frame))
     try:
         fields = msgpack.unpackb(
-            frame, raw=False, max_str_len=1 << 20, max_bin_len=1 << 20, max_array_len=1 << 16, max_map_len=1 << 12
+            frame, raw=False, max_str_len=1 << 20, max_bin_len=1 << 20, max_array_len=most, max_map_len=1 << 12
         )
+    except msgpack.StackError as error:
+        raise WireError("not MessagePack: nested too deep") from error
     except (ValueError, msgpack.UnpackException, RecursionError, TypeError) as error:
         raise WireError(f"not MessagePack: {error}") from error
     if not isinstance(fields, dict):
