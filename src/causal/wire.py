@@ -60,7 +60,7 @@ def unpack_map(frame: Buffer) -> dict[str, Any]:
     except msgpack.StackError as error:
         raise WireError("not MessagePack: nested too deep") from error
     except (ValueError, msgpack.UnpackException, RecursionError, TypeError) as error:
-        raise WireError(f"not MessagePack: {error}") from error
+        raise WireError(f"not MessagePack: {str(error) or 'malformed'}") from error
     if not isinstance(fields, dict):
         raise WireError(f"a {type(fields).__name__} instead of a map")
     return fields
