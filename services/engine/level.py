@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-QUIETEST_DB = -45.0
+QUIETEST_DB = -40.0
 """Frames whose loudest neighbours are below this are raised towards it (dB of full scale, RMS)."""
-MOST_GAIN_DB = 30.0
+MOST_GAIN_DB = 40.0
 FALL_DB_PER_S = 3.0
 """How fast an earlier loud frame is forgotten, so that the gain does not pump between words."""
 SILENCE_DB = -120.0
@@ -16,8 +16,8 @@ SILENCE_DB = -120.0
 class Leveller:
     """Raises quiet frames. The loudest of the last seconds decides; a louder frame counts at once, before it is raised.
 
-    The voice detector and the model work down to speech of about -54 dB; at -66 dB they fail. Usual microphones and all
-    loopback devices are far above, and their samples pass unchanged.
+    The voice detector and the model work down to speech of about -54 dB; at -60 dB they begin to fail. Usual microphones
+    and all loopback devices are far above, and their samples pass unchanged.
     """
 
     def __init__(self, frame_s: float) -> None:
