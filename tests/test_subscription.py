@@ -40,7 +40,7 @@ def subscribe(stack: OneLoop, begin: int | None, **choice: str) -> tuple[Subscri
 
 
 def test_history_and_what_follows_come_in_one_line(stack: OneLoop) -> None:
-    stack.start_broker()
+    broker_app.Broker(stack.service("broker"))
     stack.publish(*map(gap, range(250)))
     subscription, events = subscribe(stack, START)
     stack.run_until(lambda: subscription.feed.caught_up)
@@ -51,7 +51,7 @@ def test_history_and_what_follows_come_in_one_line(stack: OneLoop) -> None:
 
 
 def test_from_now_on_nothing_old_comes(stack: OneLoop) -> None:
-    stack.start_broker()
+    broker_app.Broker(stack.service("broker"))
     stack.publish(gap(0))
     subscription, events = subscribe(stack, None)
     stack.run_until(lambda: subscription.feed.position is not None)
@@ -61,7 +61,7 @@ def test_from_now_on_nothing_old_comes(stack: OneLoop) -> None:
 
 
 def test_one_session_or_source_is_told_and_the_others_are_only_counted(stack: OneLoop) -> None:
-    stack.start_broker()
+    broker_app.Broker(stack.service("broker"))
     stack.publish(gap(0, "a"), gap(1, "b"), gap(2, "a", "system"))
     subscription, events = subscribe(stack, START, session="a", source="mic")
     stack.run_until(lambda: subscription.feed.caught_up)
@@ -71,7 +71,7 @@ def test_one_session_or_source_is_told_and_the_others_are_only_counted(stack: On
 
 
 def test_partials_pass_and_what_no_one_asked_for_does_not(stack: OneLoop) -> None:
-    stack.start_broker()
+    broker_app.Broker(stack.service("broker"))
     subscription, events = subscribe(stack, None)
     stack.run_until(lambda: subscription.feed.position is not None)
     stack.emit(ServiceStatus(service="x", instance="1", pid=1, cpu_percent=0.0, rss_bytes=0))
@@ -89,14 +89,14 @@ def test_a_broker_that_comes_later_is_found_and_asked_once(stack: OneLoop) -> No
     _, events = subscribe(stack, START)
     late_s = iter([False] * 300)
     stack.run_until(lambda: next(late_s, True))  # longer than the time after which a replay is asked for again
-    stack.start_broker()
+    broker_app.Broker(stack.service("broker"))
     stack.publish(gap(0))
     stack.run_until(lambda: events)
     assert told(events) == [0]
 
 
 def test_it_can_be_ended_from_within_and_begun_anew_where_it_stopped(stack: OneLoop) -> None:
-    stack.start_broker()
+    broker_app.Broker(stack.service("broker"))
     stack.publish(*map(gap, range(10)))
     events: list[Event] = []
 

@@ -88,15 +88,10 @@ class Renderer:
     def bottom(self, width: int) -> list[str]:
         """One line for each source that is speaking or in trouble; each is narrower than `width` columns."""
         rows = []
-        for stream in sorted(self._partials.keys() | self._notes.keys()):
-            partials = self._partials.get(stream)
-            note = self._notes.get(stream)
-            if not partials and note is None:
-                continue
-            newest = max(partials.values(), key=lambda partial: partial.start_ms) if partials else None
-            label = self._label(*stream)
-            room = max(0, width - 1 - width_of(label) - 2)
-            text = tail(clean(newest.text) if newest else f"({note})", room)
+        streams = sorted(stream for stream in self._partials.keys() | self._notes.keys() if self._says(stream))
+        for name, stream in [(self._name(*stream), stream) for stream in streams]:
+            label = self._pad(name)
+            text = tail(clean(self._says(stream)), max(0, width - 1 - width_of(label) - 2))
             rows.append(f"{self._paint(label, _colour_of(stream[1]))}  {self._paint(text, '2')}")
         return rows
 
@@ -121,6 +116,8 @@ class Renderer:
         match event.state:
             case "running":
                 self._sessions[event.session] = event
+                for source in event.sources:
+                    self._name(event.session, source)  # so that the first line is as wide as the others
                 engine = f", heard by {event.engine}" if event.engine else ""
                 text = f"session {name} listens to {', '.join(event.sources)}{engine}"
                 return [self._line(self._time(event.started_at), None, text, "1")]
@@ -133,17 +130,20 @@ class Renderer:
 
     def _line(self, time: str, event: Event | None, text: str, style: str = "") -> str:
         source = event.source if event else "-"
-        label = self._label(event.session, source) if event and source != "-" else "--".ljust(self._label_width)
+        label = self._pad(self._name(event.session, source) if event and source != "-" else "--")
         return f"{self._paint(time, '2')} {self._paint(label, _colour_of(source))}  {self._paint(clean(text), style)}"
 
-    def _label(self, session: str, source: str) -> str:
-        """The source; with its session where several are running."""
+    def _name(self, session: str, source: str) -> str:
+        """The source; with its session where several are running. From now on labels are as wide as it is."""
         if len(self._sessions) > 1:
             known = self._sessions.get(session)
             source = f"{source}@{(known and known.label) or session.rpartition('-')[2]}"
-        label = clean(source)
-        self._label_width = max(self._label_width, width_of(label))
-        return label + " " * (self._label_width - width_of(label))
+        name = clean(source)
+        self._label_width = max(self._label_width, width_of(name))
+        return name
+
+    def _pad(self, name: str) -> str:
+        return name + " " * (self._label_width - width_of(name))
 
     def _time_in_session(self, session: str, start_ms: int) -> str:
         known = self._sessions.get(session)
@@ -160,6 +160,12 @@ class Renderer:
         return f"\x1b[{style}m{text}\x1b[0m" if self._colour and style and not text.isspace() else text
 
     # --- lines that change ---
+
+    def _says(self, stream: tuple[str, str]) -> str:
+        partials = self._partials.get(stream)
+        if partials:
+            return max(partials.values(), key=lambda partial: partial.start_ms).text
+        return f"({self._notes[stream]})" if stream in self._notes else ""
 
     def _keep_partial(self, event: TranscriptPartial) -> None:
         if (event.session, event.source, event.turn) in self._told:

@@ -1,4 +1,4 @@
-"""A broker, and whatever talks to it, on one loop in one thread: real sockets, no processes.
+"""Services, and whatever talks to them, on one loop in one thread: real sockets, no processes.
 
 with OneLoop(tmp_path) as stack:
     stack.start_broker()
@@ -19,7 +19,6 @@ from typing import Self
 import zmq
 
 from causal import settings
-from causal.broker.app import Broker
 from causal.broker_link import BrokerLink
 from causal.loop import Loop
 from causal.messages import Event
@@ -59,11 +58,8 @@ class OneLoop:
         """The surroundings of a worker that runs on this loop."""
         return Service(name, instance, settings.load({}, {}), self.paths, self.context, self.loop)
 
-    def start_broker(self) -> Broker:
-        return Broker(self.service("broker"))
-
     def publish(self, *events: Event) -> None:
-        """Sends durable events to the broker, and waits until it has stored them."""
+        """Sends durable events to the broker, which must run here, and waits until it has stored them."""
         link = self._link()
         for event in events:
             link.publish(event)
