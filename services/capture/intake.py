@@ -17,22 +17,24 @@ class Intake:
     """Hears a device on the driver's thread. The lock is held while rings are written or exchanged, so a ring has
     one writer at a time even when its stream goes from one device to another."""
 
-    def __init__(self, wake: Callable[[], None], origin_ns: int = 0, start_ns: int = 0) -> None:
+    def __init__(
+        self, wake: Callable[[], None], now_ns: Callable[[], int] = clock.now_ns, origin_ns: int = 0, start_ns: int = 0
+    ) -> None:
         self.origin_ns = origin_ns
         self.start_ns = start_ns
-        self.opened_ns = clock.now_ns()
+        self.opened_ns = now_ns()
         self.heard_ns: int | None = None
         """When samples came last."""
         self.driver_state: DriverState = "running"
         self.ended = False
         self.lost: SourceError | None = None
         self._wake = wake
+        self._now_ns = now_ns
         self._lock = threading.Lock()
         self._rings: list[Ring] = []
         self._rate_hz = 0
         self._channels = 0
         self._clock = SampleClock(1)
-        self._end_ns = origin_ns
 
     # The hub's side
 
@@ -48,11 +50,6 @@ class Intake:
         with self._lock:
             if ring in self._rings:
                 self._rings.remove(ring)
-
-    @property
-    def end_ns(self) -> int:
-        """Capture clock at the end of what was heard."""
-        return self._end_ns
 
     # The driver's side
 
@@ -70,8 +67,7 @@ class Intake:
                 if stamp.broken:
                     ring.break_segment("suspended")
                 ring.write(samples, stamp.captured_ns)
-        self._end_ns = stamp.captured_ns + len(samples) * clock.NS_PER_S // self._rate_hz
-        self.heard_ns = clock.now_ns()
+        self.heard_ns = self._now_ns()
         self._wake()
 
     def on_hole(self, reason: str) -> None:

@@ -184,7 +184,7 @@ class PulseStream:
         by_arrival_ns: int = clock.now_ns() - waiting * NS_PER_S // self._spec.rate
         if self._start_ns is None:
             return by_arrival_ns
-        by_timing_ns = self._start_ns + self._read_frames * NS_PER_S // self._spec.rate
+        by_timing_ns: int = self._start_ns + self._read_frames * NS_PER_S // self._spec.rate
         return by_timing_ns if abs(by_timing_ns - by_arrival_ns) <= PLAUSIBLE_NS else by_arrival_ns
 
     def _hand_on(self, address: int, frames: int, captured_ns: int) -> None:

@@ -105,12 +105,13 @@ class Ring:
         if self._break is None:
             self._break = reason
 
-    def end(self, captured_ns: int) -> None:
+    def end(self) -> None:
         """Nothing follows. There is always room for this."""
         if self.ended:
             return
         self.ended = True
-        held = self._next_record(captured_ns)
+        frames_ns = self._segment_frame * NS_PER_S // self.rate_hz if self.rate_hz else 0
+        held = self._next_record(self._segment_started_ns + frames_ns)
         held.end, held.samples, held.gap_reason = True, _NONE, ""
         self._head += 1
 
@@ -125,6 +126,13 @@ class Ring:
     def head(self) -> int:
         """The number that the next block will get."""
         return self._head
+
+    @property
+    def depth_ms(self) -> int:
+        """Length of what is held."""
+        area, used_to = self._released
+        used = self._written - (used_to if area == self._area else 0)
+        return used * 1000 // (self.rate_hz * self.channels) if self.rate_hz else 0
 
     def held(self, n: int) -> Held:
         """Block `n`, which must be between `tail` and `head`."""

@@ -66,15 +66,15 @@ def test_records_can_run_out_before_the_samples_do():
     made = ring(seconds=10, blocks=8)
     kept = [made.write(counting(0, 1), 0) for _ in range(10)]
     assert kept == [True] * 6 + [False] * 4
-    made.end(0)
+    made.end()
     assert made.held(made.head - 1).end
 
 
 def test_the_end_fits_into_a_full_ring_and_nothing_follows_it():
     made = ring()
     made.write(counting(0, 100), 0)
-    made.end(7)
-    made.end(8)
+    made.end()
+    made.end()
     assert made.head == 2
     assert made.held(1).end
     assert len(made.held(1).samples) == 0

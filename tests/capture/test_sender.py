@@ -147,7 +147,7 @@ def test_a_new_receiver_gets_everything_that_is_not_acknowledged(ring):
 def test_it_is_done_when_the_end_is_safe(ring):
     sender = Sender(STREAM, 3, ring)
     write(ring, 0)
-    ring.end(10_000_000)
+    ring.end()
     assert sent_by(sender) == [0, 1]
     sender.on_next(says(1, wanted=2), 0.01)
     assert not sender.done
@@ -162,7 +162,7 @@ def test_over_a_line_that_loses_a_third_everything_arrives_once_and_in_order(rin
         if tick < 500:
             write(ring, tick)
         if tick == 500:
-            ring.end(0)
+            ring.end()
         hole = False
         for _ in range(20):
             if (pending := sender.pending()) is None:

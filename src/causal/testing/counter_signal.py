@@ -19,7 +19,8 @@ def counter(frames: int, channels: int = 2, start: int = 1) -> npt.NDArray[np.fl
     """The samples `start` … `start + frames - 1`, shape `(frames, channels)`."""
     values = np.arange(start, start + frames, dtype=np.float64) / SCALE
     signs = np.array([1.0, -1.0])[np.arange(channels) % 2]
-    return (values[:, None] * signs).astype(np.float32)
+    signal: npt.NDArray[np.float32] = (values[:, None] * signs).astype(np.float32)
+    return signal
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,11 @@ set-default-sink speakers
 set-default-source microphone
 """
 
+OPTIONS = (
+    "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "--disable-shm=yes", "--realtime=no",
+    "--high-priority=no", "--log-target=stderr",
+)  # fmt: skip
+
 NEEDED = ("pulseaudio", "pactl", "paplay")
 READY_WITHIN_S = 10.0
 
@@ -81,19 +86,7 @@ class PrivatePulse:
         without_server = {name: value for name, value in self.environment.items() if name != "PULSE_SERVER"}
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [
-                    "pulseaudio",
-                    "-n",
-                    "-F",
-                    script,
-                    "--daemonize=no",
-                    "--exit-idle-time=-1",
-                    "--use-pid-file=no",
-                    "--disable-shm=yes",
-                    "--realtime=no",
-                    "--high-priority=no",
-                    "--log-target=stderr",
-                ],
+                ["pulseaudio", "-n", "-F", script, *OPTIONS],
                 env=without_server,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -1,0 +1,319 @@
+"""Which devices are open, and for whom.
+
+A *track* is one stream's wish: a source, and the ring that shall hear it. A *line* is one device, open or waited for.
+A line is shared by all tracks that want its device; a file's line belongs to one track. `tick` makes what is open
+match what is wanted:
+
+    wanted and not open      opened, and tried again every `RETRY_S` and at each change of the devices
+    lost                     closed, waited for, opened again: a new segment, reason `device-lost`
+    silent without a word    opened again: reason `suspended`
+    another default          the new one is opened first, and taken when it delivers: reason `moved`
+    wanted by nobody         closed
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from causal import clock
+from causal.clock import NS_PER_S
+from causal.errors import SourceError
+from causal.messages.control import Device
+from causal.messages.events import CaptureState
+
+from .aliases import resolve
+from .backend import Backend, Stream
+from .intake import Intake
+from .level import Level
+from .ring import Ring
+from .watch import should_reopen, state_of
+
+log = logging.getLogger(__name__)
+
+RETRY_S = 2.0
+
+
+@dataclass(eq=False)
+class Line:
+    """One device. `intake` and `stream` are there while it is open."""
+
+    device_id: str
+    backend: Backend
+    origin_ns: int
+    start_ns: int
+    intake: Intake | None = None
+    stream: Stream | None = None
+    error: SourceError | None = None
+    retry_ns: int = 0
+    quiet_since_ns: int = 0
+    """When it was last heard; before that, when it was first wanted."""
+    over: bool = False
+    """A file that has ended, or failed: it is not opened again."""
+
+
+@dataclass(eq=False)
+class Track:
+    """One stream. `coming` is the line that will replace `line` as soon as it delivers."""
+
+    stream: str
+    source: str
+    ring: Ring
+    origin_ns: int
+    start_ns: int
+    line: Line | None = None
+    coming: Line | None = None
+    error: SourceError | None = None
+    over: bool = False
+    level: Level = field(default_factory=Level)
+    measured: int = 0
+
+
+@dataclass(frozen=True)
+class Condition:
+    """How a track is doing."""
+
+    device: str | None
+    state: CaptureState
+    error: SourceError | None = None
+    retrying: bool = False
+
+
+class Hub:
+    """Opens, shares, follows and closes devices. Lives on one thread; drivers reach it by `wake` and flags only."""
+
+    def __init__(
+        self, backends: Mapping[str, Backend], wake: Callable[[], None], now_ns: Callable[[], int] = clock.now_ns
+    ) -> None:
+        self.devices: tuple[Device, ...] = ()
+        self._backends = backends
+        self._wake = wake
+        self._now_ns = now_ns
+        self._problems: dict[str, SourceError] = {}
+        self._watches: list[Stream] = []
+        self._tracks: dict[str, Track] = {}
+        self._lines: dict[str, Line] = {}
+        self._stale = True
+        for name, backend in backends.items():
+            self._follow(name, backend)
+
+    def close(self) -> None:
+        """Closes all devices, and ends all rings."""
+        for stream in list(self._tracks):
+            self.remove(stream)
+        for watch in self._watches:
+            watch.close()
+        self._watches.clear()
+
+    @property
+    def problem(self) -> SourceError | None:
+        """What keeps a backend from listing its devices."""
+        return next(iter(self._problems.values()), None)
+
+    def is_live(self, source: str) -> bool:
+        """Whether a source goes on by itself, heard or not; a file waits and has a place to start from."""
+        backend = self._backends.get(source.partition(":")[0])
+        return backend is None or backend.live
+
+    def add(self, stream: str, source: str, ring: Ring, *, origin_ns: int, start_ns: int = 0) -> None:
+        """From the next tick on `ring` hears `source`."""
+        self._tracks[stream] = Track(stream, source, ring, origin_ns, start_ns)
+
+    def remove(self, stream: str) -> None:
+        """The stream's ring gets its end and nothing more; its device is closed unless others want it."""
+        track = self._tracks.pop(stream, None)
+        if track is not None:
+            self._leave(track)
+            track.ring.end()
+            self._close_unwanted()
+
+    def tick(self) -> None:
+        """Makes what is open match what is wanted."""
+        now_ns = self._now_ns()
+        if self._stale:
+            self._stale = False
+            self._list_devices()
+            for line in self._lines.values():
+                line.retry_ns = 0
+        for track in self._tracks.values():
+            self._direct(track)
+        for line in list(self._lines.values()):
+            self._tend(line, now_ns)
+        for track in self._tracks.values():
+            self._switch(track)
+        self._close_unwanted()
+
+    def measure(self, stream: str) -> Level | None:
+        """The stream's level, with all that came since the last call. Call it before the ring is released."""
+        track = self._tracks.get(stream)
+        if track is None:
+            return None
+        for n in range(max(track.measured, track.ring.tail), track.ring.head):
+            held = track.ring.held(n)
+            track.level.add(held.samples, held.rate_hz)
+        track.measured = track.ring.head
+        return track.level
+
+    def condition(self, stream: str) -> Condition:
+        """How the stream is doing. One that is not here has stopped."""
+        track = self._tracks.get(stream)
+        if track is None:
+            return Condition(None, "stopped")
+        line = track.line
+        device = line.device_id if line else None
+        if track.over:
+            return Condition(device, "failed" if track.error else "stopped", track.error)
+        error = line.error if line else track.error
+        if line is None or line.intake is None or error:
+            return Condition(device, "failed" if error else "starting", error, retrying=error is not None)
+        waited_s = (self._now_ns() - line.quiet_since_ns) / NS_PER_S
+        heard = line.intake.heard_ns is not None
+        driver = line.intake.driver_state
+        return Condition(device, state_of(waited_s=waited_s, heard=heard, zeros_s=track.level.zeros_s, driver=driver))
+
+    # Devices
+
+    def _follow(self, name: str, backend: Backend) -> None:
+        try:
+            watch = backend.watch(self._note_change)
+        except SourceError as error:
+            self._problems[name] = error
+        else:
+            self._watches += [watch] if watch else []
+
+    def _note_change(self) -> None:
+        self._stale = True
+        self._wake()
+
+    def _list_devices(self) -> None:
+        devices: list[Device] = []
+        for name, backend in self._backends.items():
+            try:
+                devices += backend.devices()
+                self._problems.pop(name, None)
+            except SourceError as error:
+                self._problems[name] = error
+        self.devices = tuple(devices)
+
+    # Tracks
+
+    def _direct(self, track: Track) -> None:
+        """Finds the line that the track shall have."""
+        if track.over:
+            return
+        try:
+            device_id = resolve(track.source, self.devices, self._problems.values())
+            line = self._line_for(track, device_id)
+        except SourceError as error:
+            track.error, track.coming = error, None
+            if track.line is None and not error.retryable:
+                self._end(track)
+            return
+        track.error = None
+        if line is track.line:
+            track.coming = None
+        elif track.line is None:
+            self._take(track, line)
+        else:
+            track.coming = line
+
+    def _line_for(self, track: Track, device_id: str) -> Line:
+        name = device_id.partition(":")[0]
+        backend = self._backends.get(name)
+        if backend is None:
+            known = ", ".join(sorted(self._backends))
+            raise SourceError("device-not-found", f"nothing hears {device_id!r}", f"Ids begin with one of: {known}.")
+        key = device_id if backend.live else f"{track.stream} {device_id}"
+        if key not in self._lines:
+            self._lines[key] = Line(device_id, backend, track.origin_ns, track.start_ns, quiet_since_ns=self._now_ns())
+        return self._lines[key]
+
+    def _switch(self, track: Track) -> None:
+        """Takes the coming line when it delivers, or at once when the present one does not."""
+        if track.coming is None or track.line is None:
+            return
+        if track.line.intake is None or (track.coming.intake and track.coming.intake.heard_ns is not None):
+            reason = "moved" if track.line.intake else "device-lost"
+            self._leave(track)
+            track.ring.break_segment(reason)
+            self._take(track, track.coming)
+            track.coming = None
+
+    def _take(self, track: Track, line: Line) -> None:
+        track.line = line
+        if line.intake:
+            line.intake.attach(track.ring)
+
+    def _leave(self, track: Track) -> None:
+        if track.line and track.line.intake:
+            track.line.intake.detach(track.ring)
+        track.line = None
+
+    def _end(self, track: Track) -> None:
+        track.over = True
+        track.ring.end()
+
+    # Lines
+
+    def _tend(self, line: Line, now_ns: int) -> None:
+        intake = line.intake
+        if intake is None:
+            if now_ns >= line.retry_ns and not line.over:
+                self._open(line, now_ns)
+            return
+        if intake.heard_ns is not None:
+            line.quiet_since_ns, line.error = intake.heard_ns, None
+        waited_s = (now_ns - max(intake.opened_ns, intake.heard_ns or 0)) / NS_PER_S
+        if intake.lost is not None:
+            self._lose(line, intake.lost, now_ns)
+        elif intake.ended:
+            self._finish(line, None)
+        elif line.backend.live and should_reopen(waited_s=waited_s, driver=intake.driver_state):
+            log.info("%s says nothing for %.0f s; it is opened again", line.device_id, waited_s)
+            self._shut(line, "suspended")
+            self._open(line, now_ns)
+
+    def _open(self, line: Line, now_ns: int) -> None:
+        intake = Intake(self._wake, self._now_ns, line.origin_ns, line.start_ns)
+        for track in self._tracks.values():
+            if track.line is line:
+                intake.attach(track.ring)
+        try:
+            line.stream = line.backend.open(line.device_id, intake)
+        except SourceError as error:
+            self._lose(line, error, now_ns)
+        else:
+            line.intake = intake
+
+    def _lose(self, line: Line, error: SourceError, now_ns: int) -> None:
+        self._shut(line, "device-lost")
+        if line.error is None or line.error.message != error.message:
+            log.warning("%s: %s", line.device_id, error)
+        line.error = error
+        line.retry_ns = now_ns + round(RETRY_S * NS_PER_S)
+        if not line.backend.live:
+            self._finish(line, error)
+
+    def _finish(self, line: Line, error: SourceError | None) -> None:
+        line.over = True
+        self._shut(line, "")
+        for track in self._tracks.values():
+            if track.line is line:
+                track.error = error
+                self._end(track)
+
+    def _shut(self, line: Line, reason: str) -> None:
+        stream, line.stream, line.intake = line.stream, None, None
+        if stream is not None:
+            stream.close()
+        for track in self._tracks.values():
+            if track.line is line:
+                track.ring.break_segment(reason)
+
+    def _close_unwanted(self) -> None:
+        wanted = {id(line) for track in self._tracks.values() for line in (track.line, track.coming) if line}
+        for key, line in list(self._lines.items()):
+            if id(line) not in wanted:
+                self._shut(line, "")
+                del self._lines[key]

@@ -1,0 +1,297 @@
+import numpy as np
+import pytest
+from causal.capture.hub import Hub
+from causal.capture.ring import Ring
+
+from causal.errors import SourceError
+from causal.testing.fake_source import FakeSource
+
+S = 1_000_000_000
+BLOCK_NS = 50_000_000
+
+
+class Bench:
+    """A hub with a fake source and a clock that stands until it is told."""
+
+    def __init__(self, *, live: bool = True) -> None:
+        self.now_ns = 100 * S
+        self.source = FakeSource(live=live)
+        self.rings: dict[str, Ring] = {}
+        self.hub = Hub({"fake": self.source}, wake=lambda: None, now_ns=lambda: self.now_ns)
+
+    def add(self, stream: str, source: str) -> Ring:
+        ring = self.rings[stream] = Ring(10.0)
+        self.hub.add(stream, source, ring, origin_ns=self.now_ns)
+        self.hub.tick()
+        return ring
+
+    def hear(self, device: str, blocks: int = 1, level: float = 0.5) -> None:
+        for _ in range(blocks):
+            self.now_ns += BLOCK_NS
+            self.source.deliver(device, np.full((2400, 1), level, np.float32), self.now_ns - BLOCK_NS)
+            self.hub.tick()
+            for stream in self.rings:
+                self.hub.measure(stream)
+
+    def wait(self, seconds: float) -> None:
+        self.now_ns += round(seconds * S)
+        self.hub.tick()
+
+    def state(self, stream: str) -> str:
+        return self.hub.condition(stream).state
+
+    def segments(self, stream: str) -> list[str]:
+        ring = self.rings[stream]
+        held = [ring.held(n) for n in range(ring.tail, ring.head)]
+        return [h.gap_reason for i, h in enumerate(held) if not i or h.segment != held[i - 1].segment]
+
+
+@pytest.fixture
+def bench():
+    return Bench()
+
+
+def test_a_stream_hears_the_device_it_names(bench):
+    bench.source.add("fake:a")
+    ring = bench.add("s/mic", "fake:a")
+    assert bench.state("s/mic") == "starting"
+    bench.hear("fake:a", 2)
+    assert bench.state("s/mic") == "capturing"
+    assert bench.hub.condition("s/mic").device == "fake:a"
+    assert ring.heard_ns == 2 * BLOCK_NS
+
+
+def test_two_streams_share_one_opening(bench):
+    bench.source.add("fake:a", default=True)
+    bench.add("s1/mic", "fake:a")
+    bench.add("s2/mic", "mic")
+    bench.hear("fake:a", 3)
+    assert bench.source.opened == ["fake:a"]
+    assert bench.rings["s1/mic"].heard_ns == bench.rings["s2/mic"].heard_ns == 3 * BLOCK_NS
+    bench.hub.remove("s1/mic")
+    bench.hear("fake:a")
+    assert bench.source.is_open("fake:a") == 1
+    assert bench.rings["s2/mic"].heard_ns == 4 * BLOCK_NS
+    bench.hub.remove("s2/mic")
+    assert bench.source.is_open("fake:a") == 0
+
+
+def test_a_removed_stream_gets_its_end_and_nothing_more(bench):
+    bench.source.add("fake:a")
+    ring = bench.add("s/mic", "fake:a")
+    bench.hear("fake:a")
+    bench.hub.remove("s/mic")
+    assert ring.held(ring.head - 1).end
+    assert bench.state("s/mic") == "stopped"
+
+
+def test_system_is_the_default_loopback_and_never_a_microphone(bench):
+    bench.source.add("fake:mic", "input", default=True)
+    bench.add("s/system", "system")
+    condition = bench.hub.condition("s/system")
+    assert (condition.state, condition.retrying) == ("failed", True)
+    assert condition.error.code == "device-not-found"
+    assert bench.source.opened == []
+    bench.source.add("fake:out", "loopback", default=True)
+    bench.hub.tick()
+    assert bench.source.opened == ["fake:out"]
+
+
+def test_a_new_default_is_opened_first_and_taken_when_it_delivers(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    ring = bench.add("s/mic", "mic")
+    bench.hear("fake:a", 2)
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    assert (bench.source.is_open("fake:a"), bench.source.is_open("fake:b")) == (1, 1)
+    bench.hear("fake:a")
+    assert ring.heard_ns == 3 * BLOCK_NS
+    bench.hear("fake:b")
+    assert bench.source.is_open("fake:a") == 0
+    bench.hear("fake:b")
+    assert bench.segments("s/mic") == ["", "moved"]
+    assert bench.hub.condition("s/mic").device == "fake:b"
+
+
+def test_a_default_that_changes_its_mind_changes_nothing(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    bench.add("s/mic", "mic")
+    bench.hear("fake:a")
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    bench.source.make_default("fake:a")
+    bench.hub.tick()
+    assert (bench.source.is_open("fake:a"), bench.source.is_open("fake:b")) == (1, 0)
+    bench.hear("fake:a")
+    assert bench.segments("s/mic") == [""]
+
+
+def test_a_named_device_is_not_left_for_the_default(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    bench.add("s/mic", "fake:a")
+    bench.hear("fake:a")
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    assert bench.source.is_open("fake:b") == 0
+
+
+def test_a_lost_device_is_waited_for_and_taken_up_again(bench):
+    bench.source.add("fake:a")
+    bench.add("s/mic", "fake:a")
+    bench.hear("fake:a", 2)
+    bench.source.lose("fake:a")
+    bench.hub.tick()
+    condition = bench.hub.condition("s/mic")
+    assert (condition.state, condition.error.code, condition.retrying) == ("failed", "device-lost", True)
+    bench.wait(1.0)
+    bench.source.add("fake:a")
+    bench.hub.tick()
+    bench.hear("fake:a")
+    assert bench.state("s/mic") == "capturing"
+    assert bench.segments("s/mic") == ["", "device-lost"]
+
+
+def test_a_device_that_is_away_is_tried_every_two_seconds(bench):
+    bench.add("s/mic", "fake:a")
+    for _ in range(60):
+        bench.wait(0.1)
+    assert 3 <= len(bench.source.opened) <= 5
+    assert bench.hub.condition("s/mic").error.code == "device-not-found"
+    assert bench.state("s/mic") == "failed"
+
+
+def test_when_the_default_is_unplugged_the_next_default_is_taken_at_once(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    bench.add("s/mic", "mic")
+    bench.hear("fake:a")
+    bench.source.lose("fake:a")
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    bench.hear("fake:b")
+    assert bench.segments("s/mic") == ["", "device-lost"]
+
+
+def test_a_server_that_is_away_is_told_and_waited_for(bench):
+    bench.source.problem = SourceError("device-unavailable", "no sound server answers", "Start it.", retryable=True)
+    bench.add("s/mic", "mic")
+    assert bench.hub.condition("s/mic").error.code == "device-unavailable"
+    assert bench.hub.problem is not None
+    bench.source.problem = None
+    bench.source.add("fake:a", default=True)
+    bench.hub.tick()
+    bench.hear("fake:a")
+    assert bench.state("s/mic") == "capturing"
+    assert bench.hub.problem is None
+
+
+def test_nothing_delivered_is_stalled_and_after_a_while_opened_again(bench):
+    bench.source.add("fake:a")
+    bench.add("s/mic", "fake:a")
+    bench.hear("fake:a")
+    bench.wait(1.5)
+    assert bench.state("s/mic") == "stalled"
+    assert len(bench.source.opened) == 1
+    bench.wait(3.0)
+    assert len(bench.source.opened) == 2
+    assert bench.source.is_open("fake:a") == 1
+    assert bench.state("s/mic") == "stalled"
+    bench.hear("fake:a")
+    assert bench.state("s/mic") == "capturing"
+    assert bench.segments("s/mic") == ["", "suspended"]
+
+
+def test_a_suspended_device_is_stalled_and_left_alone(bench):
+    bench.source.add("fake:a")
+    bench.add("s/mic", "fake:a")
+    bench.hear("fake:a")
+    bench.source.hole("fake:a", "suspended")
+    bench.source.state("fake:a", "suspended")
+    for _ in range(100):
+        bench.wait(0.1)
+    assert bench.state("s/mic") == "stalled"
+    assert len(bench.source.opened) == 1
+    bench.source.state("fake:a", "running")
+    bench.hear("fake:a")
+    assert bench.segments("s/mic") == ["", "suspended"]
+
+
+def test_zeros_for_three_seconds_are_silent_and_a_sound_ends_that(bench):
+    bench.source.add("fake:a")
+    bench.add("s/mic", "fake:a")
+    bench.hear("fake:a", 60, level=0.0)
+    assert bench.state("s/mic") == "capturing"
+    bench.hear("fake:a", 2, level=0.0)
+    assert bench.state("s/mic") == "silent"
+    bench.hear("fake:a", level=0.01)
+    assert bench.state("s/mic") == "capturing"
+
+
+def test_muted_is_what_the_system_says(bench):
+    bench.source.add("fake:a")
+    bench.add("s/mic", "fake:a")
+    bench.source.state("fake:a", "muted")
+    bench.hear("fake:a", 70, level=0.0)
+    assert bench.state("s/mic") == "muted"
+
+
+def test_a_file_ends_by_itself_and_is_not_played_again():
+    bench = Bench(live=False)
+    bench.source.add("fake:f", "file")
+    ring = bench.add("s/file", "fake:f")
+    bench.hear("fake:f", 2)
+    bench.source.end("fake:f")
+    for _ in range(50):
+        bench.wait(0.1)
+    assert ring.held(ring.head - 1).end
+    assert bench.state("s/file") == "stopped"
+    assert bench.source.opened == ["fake:f"]
+    assert bench.source.is_open("fake:f") == 0
+
+
+def test_a_file_that_cannot_be_read_fails_for_good():
+    bench = Bench(live=False)
+    ring = bench.add("s/file", "fake:missing")
+    for _ in range(50):
+        bench.wait(0.1)
+    condition = bench.hub.condition("s/file")
+    assert (condition.state, condition.error.code, condition.retrying) == ("failed", "device-not-found", False)
+    assert ring.ended
+    assert bench.source.opened == ["fake:missing"]
+
+
+def test_each_stream_has_a_file_of_its_own():
+    bench = Bench(live=False)
+    bench.source.add("fake:f", "file")
+    bench.add("s1/file", "fake:f")
+    bench.add("s2/file", "fake:f")
+    assert bench.source.is_open("fake:f") == 2
+
+
+def test_a_source_that_nothing_hears_fails_and_says_what_is_known(bench):
+    ring = bench.add("s/mic", "bogus:x")
+    condition = bench.hub.condition("s/mic")
+    assert (condition.state, condition.error.code) == ("failed", "device-not-found")
+    assert "fake" in condition.error.hint
+    assert ring.ended
+
+
+def test_closing_ends_all_rings_and_devices(bench):
+    bench.source.add("fake:a")
+    ring = bench.add("s/mic", "fake:a")
+    bench.hear("fake:a")
+    bench.hub.close()
+    assert ring.ended
+    assert bench.source.is_open("fake:a") == 0
+
+
+def test_samples_that_went_missing_without_a_word_begin_a_segment(bench):
+    bench.source.add("fake:a")
+    bench.add("s/mic", "fake:a")
+    bench.hear("fake:a", 20)
+    bench.now_ns += 800_000_000
+    bench.hear("fake:a", 30)
+    assert bench.segments("s/mic") == ["", "suspended"]

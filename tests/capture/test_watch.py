@@ -1,0 +1,25 @@
+import pytest
+from causal.capture.watch import should_reopen, state_of
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "heard", "zeros_s", "driver", "state"),
+    [
+        (0.5, False, 0.0, "running", "starting"),
+        (1.1, False, 0.0, "running", "stalled"),
+        (0.1, True, 0.0, "running", "capturing"),
+        (0.1, True, 2.9, "running", "capturing"),
+        (0.1, True, 3.1, "running", "silent"),
+        (0.1, True, 3.1, "muted", "muted"),
+        (1.1, True, 3.1, "muted", "stalled"),
+        (0.1, True, 0.0, "suspended", "stalled"),
+    ],
+)
+def test_the_state_follows_from_what_is_known(waited_s, heard, zeros_s, driver, state):
+    assert state_of(waited_s=waited_s, heard=heard, zeros_s=zeros_s, driver=driver) == state
+
+
+def test_only_a_device_that_does_not_say_why_is_opened_again():
+    assert should_reopen(waited_s=4.5, driver="running")
+    assert not should_reopen(waited_s=3.5, driver="running")
+    assert not should_reopen(waited_s=60.0, driver="suspended")
