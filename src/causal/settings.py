@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import platformdirs
@@ -27,23 +27,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     speech_model: str
     language: str
     keyterms: tuple[str, ...]
-    block_ms: int
-    journal_hours: float
-    engine_port: int
-    engine_threads: int
+    block_ms: Annotated[int, msgspec.Meta(ge=5, le=1000)]
+    journal_hours: Annotated[float, msgspec.Meta(ge=0)]
+    engine_port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
+    engine_threads: Annotated[int, msgspec.Meta(ge=1)]
     log_level: Literal["debug", "info", "warning", "error"]
+
+
+KINDS: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+TEXTS = frozenset(name for name, kind in KINDS.items() if kind is str)
 
 
 def load(flags: Mapping[str, str] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings in force. Raises `ConfigError` naming file or variable, the key, and the nearest key that exists."""
     values = tomllib.loads(resources.files("causal.config").joinpath("default.toml").read_text("utf-8"))
-    known = tuple(values)
     path = user_file(environ)
-    if path.exists():
-        values |= _checked(_read_toml(path), known, str(path))
-    values |= _checked(_from_environment(environ), known, "the environment", lambda key: f"CAUSAL_{key.upper()}")
-    values |= _checked(dict(flags or {}), known, "--set")
-    return _convert(values)
+    values |= _checked(_read_toml(path), str(path))
+    values |= _checked(_parsed(_from_environment(environ)), "the environment", lambda key: f"CAUSAL_{key.upper()}")
+    values |= _checked(_parsed(flags or {}), "--set")
+    return msgspec.convert(values, Settings)
 
 
 def user_file(environ: Mapping[str, str] = os.environ) -> Path:
@@ -55,6 +57,8 @@ def user_file(environ: Mapping[str, str] = os.environ) -> Path:
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}", "Mend the file, or move it away.") from error
 
@@ -67,23 +71,27 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _checked(values: dict[str, Any], known: tuple[str, ...], where: str, name: Any = str) -> dict[str, Any]:
-    for key in values:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, 1, 0.5)
-            hint = f"Did you mean {name(near[0])}?" if near else f"Known are {', '.join(map(name, known))}."
-            raise ConfigError(f"unknown setting {name(key)} in {where}", hint)
+def _parsed(texts: Mapping[str, str]) -> dict[str, Any]:
+    """Texts as what they mean: a number or a list is written as in the file. What is neither stays a text."""
+    values: dict[str, Any] = dict(texts)
+    for key, text in texts.items():
+        if key in KINDS and key not in TEXTS:
+            with contextlib.suppress(msgspec.DecodeError):
+                values[key] = msgspec.json.decode(text)
     return values
 
 
-def _convert(values: dict[str, Any]) -> Settings:
+def _checked(values: dict[str, Any], where: str, name: Callable[[str], str] = str) -> dict[str, Any]:
+    """The values of one place, each of its kind."""
     for key, value in values.items():
-        if isinstance(value, str) and value.lstrip().startswith("["):
-            try:
-                values[key] = json.loads(value)
-            except ValueError as error:
-                raise ConfigError(f"setting {key}: {value!r} is not a list", 'Write it as ["one", "two"].') from error
-    try:
-        return msgspec.convert(values, Settings, strict=False)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"a setting has a wrong value: {error}", "default.toml shows what each may be.") from error
+        if key not in KINDS:
+            near = difflib.get_close_matches(key, KINDS, 1, 0.5)
+            hint = f"Did you mean {name(near[0])}?" if near else f"Known are {', '.join(map(name, KINDS))}."
+            raise ConfigError(f"unknown setting {name(key)} in {where}", hint)
+        try:
+            msgspec.convert(value, KINDS[key])
+        except msgspec.ValidationError as error:
+            text = f"setting {name(key)} in {where} is {value!r}. {error}"
+            hint = 'Write a list as ["one", "two"]' if key == "keyterms" else "default.toml shows what it may be"
+            raise ConfigError(text, hint) from error
+    return values
