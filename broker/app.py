@@ -39,7 +39,7 @@ STOP_CHECK_S = 0.05
 @service.options
 def main(options: Options) -> None:
     """Numbers, stores, publishes and replays events."""
-    with service.opened("broker", options, Loop()) as me:
+    with service.opened("broker", options, Loop(), owns_data=True) as me:
         Broker(me)
         me.loop.run()
 

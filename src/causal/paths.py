@@ -80,10 +80,15 @@ def locked(path: Path, what: str) -> Iterator[None]:
     """Holds `path` for this process. Raises `ConfigError` with the holder's pid when another has it."""
     import fcntl  # not on Windows
 
-    with path.open("a+") as file:
+    try:
+        file = path.open("a+")
+    except OSError as error:
+        hint = "Set CAUSAL_RUNTIME_DIR and CAUSAL_DATA_DIR to places that you may write to."
+        raise ConfigError(f"the lock {path} cannot be opened: {error.strerror}", hint) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             file.seek(0)
             pid = file.read().strip() or "unknown"
             raise ConfigError(

@@ -37,6 +37,8 @@ L = TypeVar("L", bound=AnyLoop)
 F = TypeVar("F", bound=Callable[..., Any])
 
 HEARTBEAT_S = 1.0
+MAX_INSTANCE = 99
+"""The names of sockets have room for two digits (`causal.paths`)."""
 
 
 @dataclass(frozen=True)
@@ -75,29 +77,40 @@ class Service(Generic[L]):
 def options(command: F) -> F:
     """Adds the options of every service to a click command, which gets them as `options`."""
 
-    @click.option("--instance", default=_own_instance, help="Which worker of this service: 1, 2 …")
+    @click.option(
+        "--instance",
+        type=click.IntRange(1, MAX_INSTANCE),
+        default=_own_instance,
+        help="Which worker of this service: 1, 2 …",
+    )
     @click.option("--no-respawn", is_flag=True, help="Without a parent that restarts it (for supervisor).")
     @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Overrides a setting.")
     @functools.wraps(command)
-    def with_options(*args: Any, instance: str, no_respawn: bool, assignments: tuple[str, ...], **kwargs: Any) -> Any:
+    def with_options(*args: Any, instance: int, no_respawn: bool, assignments: tuple[str, ...], **kwargs: Any) -> Any:
         del no_respawn  # process.main has acted on it
-        return command(*args, options=Options(instance, parse_flags(assignments)), **kwargs)
+        return command(*args, options=Options(str(instance), parse_flags(assignments)), **kwargs)
 
     return with_options  # type: ignore[return-value]
 
 
 @contextlib.contextmanager
-def opened(name: str, options: Options, loop: L, *, lock: bool = True) -> Iterator[Service[L]]:
-    """A service with everything open. Ends the process with exit code 2 at a configuration error that all share."""
+def opened(name: str, options: Options, loop: L, *, lock: bool = True, owns_data: bool = False) -> Iterator[Service[L]]:
+    """A service with everything open. Ends the process with exit code 2 at a configuration error that all share.
+
+    `lock` keeps a second one of this instance out of the runtime directory; the service that `owns_data` also keeps
+    the stack of another runtime directory out of the data directory.
+    """
     with contextlib.ExitStack() as stack:
         try:
             settings = settings_module.load(options.flags)
             _set_up_log(settings)
             paths = Paths.from_environment()
             paths.make()
+            what = f"causal-{name}" + ("" if options.instance == "1" else f" --instance {options.instance}")
             if lock:
-                what = f"causal-{name}" + ("" if options.instance == "1" else f" --instance {options.instance}")
                 stack.enter_context(locked(paths.runtime / f"{name}-{options.instance}.lock", what))
+            if owns_data:
+                stack.enter_context(locked(paths.data / f"{name}.lock", what))
         except ConfigError as error:
             click.echo(f"causal-{name}: {error}", err=True)
             sys.exit(EXIT_CONFIG)
