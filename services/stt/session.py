@@ -192,7 +192,7 @@ class Session:
         """Messages about turns that were final already."""
         return self._turns.dropped
 
-    def on(self, event: Event, now_s: float) -> list[Action]:  # noqa: PLR0911, PLR0912 - a line per legal pair
+    def on(self, event: Event, now_s: float) -> list[Action]:  # noqa: PLR0912 - a line per legal pair
         """What to do about `event`. Raises `RuntimeError` for an event that its state does not expect."""
         match self.state, event:
             case State.CLOSED, _:

@@ -1,0 +1,31 @@
+"""`causal-stt`: carries chunks to the speech service and brings turns back."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from causal import service
+from causal.loop import AsyncLoop
+from causal.service import Options
+
+from .gateway import Gateway
+from .session import Timing
+
+
+@click.command("causal-stt")
+@service.options
+def main(options: Options) -> None:
+    """Carries audio to the speech service and publishes what it hears."""
+    asyncio.run(_serve(options))
+
+
+async def _serve(options: Options) -> None:
+    with service.opened("stt", options, AsyncLoop()) as me:
+        Gateway(me, Timing())
+        await me.loop.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Finals on their way to the broker: one at a time, because each must begin where the one before it ended."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+from causal.messages import TranscriptFinal
+from causal.messages.log import Coverage, Refused, Stored
+
+from .lane import Lane, Tile
+
+
+@dataclass(frozen=True)
+class Send:
+    """Publish this, and tell what became of it."""
+
+    event: TranscriptFinal
+    coverage: Coverage
+
+
+Verdict = Literal["stored", "superseded", "out-of-step"]
+"""*superseded*: another worker has the lane. *out-of-step*: the broker knows of other coverage; claim again."""
+
+
+class FinalQueue:
+    """The finals of one lane. The first is at the broker, the others wait: as many as were said while it was away.
+
+    Coverage moves when a final is stored, and by nothing else.
+    """
+
+    def __init__(self, stream: str, lane: Lane, epoch: int) -> None:
+        self._stream = stream
+        self._lane = lane
+        self._epoch = epoch
+        self._waiting: deque[tuple[TranscriptFinal, Tile]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, event: TranscriptFinal, tile: Tile) -> Send | None:
+        """A new final; what to publish now, if the way is free."""
+        self._waiting.append((event, tile))
+        return self._first() if len(self._waiting) == 1 else None
+
+    def settle(self, answer: Stored | Refused) -> tuple[Verdict, Send | None]:
+        """The broker's answer to the first; and what to publish now."""
+        if isinstance(answer, Refused):
+            self._waiting.clear()
+            return ("superseded" if answer.code == "stale-epoch" else "out-of-step"), None
+        _, tile = self._waiting.popleft()
+        self._lane.stored(tile)
+        return "stored", self._first() if self._waiting else None
+
+    def _first(self) -> Send:
+        event, tile = self._waiting[0]
+        coverage = Coverage(
+            stream=self._stream,
+            lane=self._lane.name,
+            epoch=self._epoch,
+            from_chunk=tile.from_chunk,
+            to_chunk=tile.to_chunk,
+        )
+        return Send(event, coverage)

@@ -1,0 +1,187 @@
+"""The gateway: makes the streams that it runs match those that the controller assigns.
+
+resample ──PUSH──▶ stt-<instance>.in (PULL): the fast way; the journal has what it loses
+controller ◀─poll─ which streams, and the key      broker ◀─▶ claims, finals, partials
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from typing import Any
+
+import numpy as np
+import zmq
+
+from causal import wire
+from causal.broker_link import BrokerLink
+from causal.control_link import ControlLink
+from causal.errors import WireError
+from causal.journal import JournalReader
+from causal.journal_record import Recorded, folder_of
+from causal.latency import Latency
+from causal.loop import AsyncLoop, receive_all
+from causal.messages import Chunk, QueueDepth, TranscriptFinal
+from causal.messages.audio import CHUNK_SAMPLES
+from causal.messages.control import Assignment, Work
+from causal.messages.log import Claim, Claimed, Coverage, Publish, Refused, Stored
+from causal.service import Service
+
+from . import target
+from .backoff import Backoff
+from .options import Key
+from .session import Timing
+from .stream import LANE, SpeechStream, Surroundings
+from .supply import Supply
+
+log = logging.getLogger("causal.stt")
+
+STOP_CHECK_S = 0.05
+END_MARKS_WITHIN_S = 2.0
+"""How long a stopping gateway waits for the streams to end by themselves."""
+STOP_WITHIN_S = 3.6
+
+
+class Gateway:
+    """The streams of this worker, each a task, and the sockets that they share."""
+
+    def __init__(self, me: Service[AsyncLoop], timing: Timing) -> None:
+        self._me = me
+        self._timing = timing
+        self._key: Key | None = None
+        self._streams: dict[str, SpeechStream] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._dropped = 0
+        self._sending = Latency()
+        self._answering = Latency()
+        self._published_s: dict[str, float] = {}
+        self._inlet = me.context.socket(zmq.PULL)
+        self._inlet.bind(me.paths.address(f"stt-{me.instance}.in"))
+        me.loop.on_readable(self._inlet, self._receive)
+        self._broker = BrokerLink(me, on_settled=self._on_settled, on_claimed=self._on_claimed)
+        self._control = ControlLink(me, report=self._report, on_work=self._on_work)
+        self._around = Surroundings(
+            choose=self._choose,
+            claim=lambda stream, lane, epoch: self._broker.claim(Claim(stream=stream, lane=lane, epoch=epoch)),
+            publish=self._publish,
+            emit=self._broker.emit,
+            changed=self._control.nudge,
+            sending=self._sending,
+            timing=timing,
+        )
+        me.on_stop(self._spawn_stop)
+
+    # --- audio ---
+
+    def _receive(self) -> None:
+        for parts in receive_all(self._inlet):
+            try:
+                self._take(parts)
+            except WireError as error:
+                self._dropped += 1
+                log.warning("a chunk is dropped: %s", error)
+
+    def _take(self, parts: list[bytes]) -> None:
+        chunk = wire.unpack(parts, Chunk)
+        stream = self._streams.get(chunk.stream)
+        if stream is None:
+            return  # not ours, or not yet: the journal has it
+        samples = np.frombuffer(parts[3], "<i2") if len(parts) > 3 else np.zeros(CHUNK_SAMPLES, np.int16)
+        if len(samples) != CHUNK_SAMPLES:
+            raise WireError(f"chunk {chunk.index} of {chunk.stream} has {len(samples)} samples, not {CHUNK_SAMPLES}")
+        stream.supply.offer(Recorded(chunk, samples))
+
+    # --- the controller ---
+
+    def _report(self) -> dict[str, Any]:
+        latency = {"sending": self._sending.summary(), "storing": self._answering.summary()}
+        return {
+            "streams": tuple(stream.report() for stream in self._streams.values()),
+            "queues": {
+                "in": QueueDepth(depth=0, capacity=int(self._inlet.rcvhwm), dropped=self._dropped),
+                "finals": QueueDepth(
+                    depth=len(self._broker.outbox),
+                    capacity=self._broker.outbox.capacity,
+                    dropped=self._broker.outbox.dropped,
+                ),
+            },
+            "latency_ms": {hop: summary for hop, summary in latency.items() if summary is not None},
+        }
+
+    def _on_work(self, work: Work) -> None:
+        self._key = Key(work.key) if work.key else None
+        wanted = {assignment.stream: assignment for assignment in work.streams}
+        for name, stream in list(self._streams.items()):
+            if name not in wanted or wanted[name].epoch != stream.assignment.epoch:
+                self._forget(name)
+        for name, assignment in wanted.items():
+            if name in self._streams:
+                self._streams[name].update(assignment)
+            elif not self._me.stopping:
+                self._begin(assignment)
+
+    def _begin(self, assignment: Assignment) -> None:
+        try:
+            folder = folder_of(self._me.paths.journal, assignment.stream)
+        except ValueError as error:
+            log.error("an assignment is ignored: %s", error)
+            return
+        supply = Supply(JournalReader(folder, assignment.stream))
+        stream = SpeechStream(assignment, supply, Backoff(random.Random()), self._around)
+        self._streams[assignment.stream] = stream
+        self._tasks[assignment.stream] = self._me.loop.spawn(self._run(stream))
+
+    async def _run(self, stream: SpeechStream) -> None:
+        try:
+            await stream.run()
+        finally:
+            stream.supply.close()
+
+    def _forget(self, name: str) -> None:
+        """The stream is done, or another worker's."""
+        del self._streams[name]
+        self._tasks.pop(name).cancel()
+        self._broker.forget_claim(name, LANE)
+
+    def _choose(self, assignment: Assignment) -> target.Target:
+        return target.choose(assignment, self._me.settings, self._key, self._me.paths.engine_file)
+
+    # --- the broker ---
+
+    def _publish(self, event: TranscriptFinal, coverage: Coverage) -> None:
+        self._published_s[self._broker.publish(event, coverage)] = time.monotonic()
+
+    def _on_settled(self, publish: Publish, answer: Stored | Refused) -> None:
+        published_s = self._published_s.pop(publish.id, None)
+        if published_s is not None:
+            self._answering.add((time.monotonic() - published_s) * 1000)
+        coverage = publish.coverage
+        stream = self._streams.get(coverage.stream) if coverage else None
+        if stream is not None and coverage is not None and coverage.epoch == stream.assignment.epoch:
+            stream.settled(answer)
+
+    def _on_claimed(self, claimed: Claimed) -> None:
+        if stream := self._streams.get(claimed.stream):
+            stream.claimed(claimed)
+
+    # --- the end ---
+
+    def _spawn_stop(self) -> None:
+        self._me.loop.spawn(self._stop())
+
+    async def _stop(self) -> None:
+        """Lets the streams end, then makes them end, then leaves; what is not transcribed stays in the journal."""
+        begun_s = time.monotonic()
+        while self._working() and time.monotonic() < begun_s + END_MARKS_WITHIN_S:
+            await asyncio.sleep(STOP_CHECK_S)
+        for stream in self._streams.values():
+            stream.finish_now()
+        while (self._working() or self._broker.outbox) and time.monotonic() < begun_s + STOP_WITHIN_S:
+            await asyncio.sleep(STOP_CHECK_S)
+        self._broker.say_bye()
+        self._me.loop.stop()
+
+    def _working(self) -> bool:
+        return any(not task.done() for task in self._tasks.values())

@@ -1,0 +1,390 @@
+"""The gateway as a process, with the real broker and a real WebSocket service; the controller and the resampler are
+played by the test."""
+
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zmq
+
+from causal import clock, topics, wire
+from causal.journal import JournalWriter
+from causal.journal_record import folder_of
+from causal.messages import Chunk
+from causal.messages.audio import CHUNK_SAMPLES
+from causal.messages.control import Assignment, StreamReport, Work
+from causal.paths import Paths
+from causal.testing.assemblyai_server import AssemblyAIServer, in_thread
+from causal.testing.oracle_speech import silence, speak, to_s16
+
+pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform == "win32", reason="ipc sockets")]
+
+STREAM = "s1/mic"
+KEY = "a-secret-key"
+
+
+class Stack:
+    """A broker, gateways, a speech service, and the test in the place of everything else."""
+
+    def __init__(self, folder: Path, server: AssemblyAIServer) -> None:
+        self.server = server
+        self.paths = Paths(folder / "run", folder / "data", folder / "cache")
+        self.paths.make()
+        self.engine = "assemblyai"
+        self.key: str | None = KEY
+        self.stop = False
+        self.epochs: dict[str, int] = {"1": 1}
+        """Which gateway has the stream, in which epoch."""
+        self.reports: dict[str, StreamReport] = {}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.incarnations: dict[str, str] = {}
+        self._context = zmq.Context()
+        self._push: dict[str, zmq.Socket] = {}
+        self._journal: JournalWriter | None = None
+        self._position = 0
+        self._started_ns = clock.now_ns()
+        self._running = True
+        self._controller = threading.Thread(target=self._control, daemon=True)
+
+    def __enter__(self) -> "Stack":
+        self._journal = JournalWriter(folder_of(self.paths.journal, STREAM), STREAM)
+        self._controller.start()
+        self.run("broker")
+        self.run("stt")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.kill()
+            process.wait(10)
+        self._running = False
+        self._controller.join(5)
+        self._context.destroy(0)
+        self._journal.close()
+
+    # --- processes ---
+
+    def run(self, service: str, instance: str = "1", **settings: str) -> None:
+        environment = os.environ | {
+            "CAUSAL_RUNTIME_DIR": str(self.paths.runtime),
+            "CAUSAL_DATA_DIR": str(self.paths.data),
+            "CAUSAL_CONFIG_DIR": str(self.paths.data),
+            "CAUSAL_STT_URL": self.server.url,
+            **settings,
+        }
+        command = [sys.executable, "-m", f"causal.{service}.app", "--no-respawn", "--instance", instance]
+        if service == "broker":
+            command = [sys.executable, "-c", "from causal.broker.app import main; main()"]
+        self.processes[f"{service}-{instance}"] = subprocess.Popen(command, env=environment)
+
+    def signal(self, name: str, number: int) -> None:
+        self.processes[name].send_signal(number)
+        self.processes[name].wait(10)
+
+    # --- the controller ---
+
+    def _control(self) -> None:
+        router, doorbell = self._context.socket(zmq.ROUTER), self._context.socket(zmq.PUB)
+        router.bind(self.paths.address("control"))
+        doorbell.bind(self.paths.address("doorbell"))
+        while self._running:
+            if router.poll(50):
+                *sender, frame = router.recv_multipart()
+                router.send_multipart([*sender, wire.pack_map(self._answer(wire.unpack_map(frame)))])
+
+    def _answer(self, poll: dict) -> dict:
+        streams: tuple[Assignment, ...] = ()
+        if poll["service"] == "stt":
+            instance = poll["instance"]
+            if self.incarnations.setdefault(instance, poll["incarnation"]) != poll["incarnation"]:
+                self.incarnations[instance] = poll["incarnation"]
+                self.epochs[instance] = max(self.epochs.values()) + 1
+            for report in poll["streams"]:
+                self.reports[instance] = wire.convert(report, StreamReport)
+            done = instance in self.reports and self.reports[instance].done
+            streams = (self._assignment(instance),) if instance in self.epochs and not done else ()
+        work = Work(streams=streams, key=self.key if poll["service"] == "stt" else None)
+        return {"v": 1, "id": poll["id"], "ok": True} | wire.to_map(work)
+
+    def _assignment(self, instance: str) -> Assignment:
+        return Assignment(
+            stream=STREAM,
+            epoch=self.epochs[instance],
+            device="mic",
+            engine=self.engine,
+            started_ns=self._started_ns,
+            started_unix_ns=1_700_000_000_000_000_000,
+            stop=self.stop,
+            peers={"resample": "1"},
+        )
+
+    # --- the resampler ---
+
+    def say(self, samples: np.ndarray, *, speed: float | None = 1.0) -> None:
+        """Puts audio on its way, in real time (`None`: at once)."""
+        noise = np.random.default_rng(1).integers(-3, 4, len(samples)).astype(np.int16)
+        pieces = (to_s16(samples) + noise)[: len(samples) // CHUNK_SAMPLES * CHUNK_SAMPLES]
+        begun_s = time.monotonic()
+        for n, piece in enumerate(pieces.reshape(-1, CHUNK_SAMPLES)):
+            if speed is not None:
+                time.sleep(max(0.0, begun_s + (n + 1) * 0.1 / speed - time.monotonic()))
+            self._pass_on(piece)
+
+    def skip(self, gap_ms: int) -> None:
+        """A gap."""
+        self._position += gap_ms * 16
+
+    def end(self) -> None:
+        """The end mark."""
+        self._pass_on(None)
+        self.stop = True
+
+    def _pass_on(self, samples: np.ndarray | None) -> None:
+        chunk = Chunk(
+            stream=STREAM,
+            index=self._journal.next_index,
+            position=self._position,
+            captured_ns=clock.now_ns() - 100_000_000,
+            valid=0 if samples is None else CHUNK_SAMPLES,
+            end=samples is None,
+        )
+        self._position += chunk.valid
+        self._journal.append(chunk, np.zeros(CHUNK_SAMPLES, np.int16) if samples is None else samples)
+        for instance in self.epochs:
+            parts = wire.pack(topics.CHUNK, chunk, *(() if samples is None else (samples.tobytes(),)))
+            with contextlib.suppress(zmq.Again):
+                self._socket(instance).send_multipart(parts, zmq.NOBLOCK)
+
+    def _socket(self, instance: str) -> zmq.Socket:
+        if instance not in self._push:
+            self._push[instance] = self._context.socket(zmq.PUSH)
+            self._push[instance].connect(self.paths.address(f"stt-{instance}.in"))
+        return self._push[instance]
+
+    # --- what came of it ---
+
+    def finals(self) -> list[dict]:
+        path = self.paths.data / "events.sqlite"
+        if not path.exists():
+            return []
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as log:
+            rows = log.execute("SELECT event FROM events WHERE kind = 'transcript-final' ORDER BY seq").fetchall()
+        return [wire.unpack_map(row[0]) for row in rows]
+
+    def heard(self) -> list[int]:
+        """The numbers in all finals, in order."""
+        words = [word["text"] for final in self.finals() for word in final["words"]]
+        return [int(word.strip(".").lower().removeprefix("n")) for word in words]
+
+    def wait(self, what: Callable[[], object], within_s: float = 15.0) -> None:
+        deadline_s = time.monotonic() + within_s
+        while not what():
+            assert time.monotonic() < deadline_s, f"not within {within_s} s; heard {self.heard()}, {self.reports}"
+            time.sleep(0.02)
+
+    def wait_done(self, within_s: float = 15.0) -> None:
+        self.wait(lambda: "1" in self.reports and self.reports["1"].done, within_s)
+
+
+@pytest.fixture
+def server() -> Iterator[AssemblyAIServer]:
+    with in_thread(AssemblyAIServer(key=KEY)) as running:
+        yield running
+
+
+@pytest.fixture
+def stack(server: AssemblyAIServer) -> Iterator[Stack]:
+    with tempfile.TemporaryDirectory(prefix="causal") as folder, Stack(Path(folder), server) as running:
+        yield running
+
+
+def sentence(*numbers: int) -> np.ndarray:
+    """A few words and the silence after them: 3 words take 2 s."""
+    return np.concatenate([speak(numbers), silence(800)])
+
+
+def test_what_is_said_comes_out_with_its_times_and_the_stream_ends(stack):
+    stack.say(np.concatenate([silence(1000), sentence(1, 2, 3)]))
+    stack.skip(5000)
+    stack.say(sentence(4, 5, 6))
+    stack.wait(lambda: len(stack.finals()) == 2)
+    stack.say(sentence(7, 8))
+    stack.end()
+    stack.wait_done()
+    assert stack.heard() == [1, 2, 3, 4, 5, 6, 7, 8]
+    first, second = stack.finals()[:2]
+    assert first["start_ms"] == pytest.approx(1000, abs=20)
+    assert first["end_ms"] == pytest.approx(2040, abs=20)
+    assert second["start_ms"] == pytest.approx(8000, abs=20), "the gap of 5 s lies between"
+    assert second["started_at"] == "2023-11-14T22:13:28.000Z"
+    assert second["text"] == "N4 n5 n6."
+    assert len({final["turn"] for final in stack.finals()}) == 3
+    (record,) = stack.server.records
+    assert record.texts == ["Terminate"]
+    assert set(record.frame_bytes) == {3200}
+    assert stack.reports["1"].final_ms == pytest.approx(stack.reports["1"].sent_ms, abs=1100)
+
+
+def test_without_audio_there_is_no_connection(stack):
+    stack.wait(lambda: "1" in stack.reports)
+    time.sleep(1.5)
+    assert stack.reports["1"].speech == "idle"
+    assert stack.server.records == []
+    stack.end()
+    stack.wait_done()
+    assert stack.server.records == []
+
+
+FAULTS: dict[str, Callable[[AssemblyAIServer], None]] = {
+    "cut": lambda server: server.abort_all(),
+    "closed with 1000": lambda server: server.close_all(1000),
+    "closed with 1001": lambda server: server.close_all(1001),
+    "server error": lambda server: server.fail_all(3005, "Server error"),
+    "expired": lambda server: server.fail_all(3008, "Session Expired: maximum session duration exceeded"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
+@pytest.mark.parametrize("in_word", [True, False])
+def test_a_lost_connection_loses_no_word_and_repeats_none(stack, fault, in_word):
+    talk = np.concatenate([sentence(1, 2, 3), sentence(4, 5, 6), sentence(7, 8, 9), sentence(10, 11)])
+    cut_at = 16_000 * 24 // 10 if in_word else 16_000 * 38 // 10
+    stack.say(talk[:cut_at])
+    fault(stack.server)
+    stack.say(talk[cut_at:])
+    stack.end()
+    stack.wait_done(25)
+    assert stack.heard() == list(range(1, 12))
+    assert len(stack.server.records) == 2
+
+
+def test_a_service_that_is_away_gets_everything_when_it_is_back(stack):
+    stack.say(sentence(1, 2, 3))
+    stack.server.faults.refuse_status = 503
+    stack.server.abort_all()
+    stack.say(np.concatenate([sentence(4, 5, 6), sentence(7, 8, 9)]))
+    stack.wait(lambda: stack.reports["1"].fault)
+    fault = stack.reports["1"].fault
+    assert (fault.code, fault.retrying) == ("connection-failed", True)
+    assert stack.reports["1"].speech == "reconnecting"
+    stack.server.faults.refuse_status = None
+    stack.end()
+    stack.wait_done(30)
+    assert stack.heard() == list(range(1, 10))
+    assert stack.reports["1"].fault is None
+
+
+def test_a_frozen_service_is_left_within_seconds(stack):
+    stack.say(sentence(1, 2, 3))
+    stack.server.freeze()
+    stack.say(sentence(4, 5, 6))
+    stack.wait(lambda: stack.reports["1"].speech == "reconnecting", 15)
+    stack.server.thaw()
+    stack.end()
+    stack.wait_done(30)
+    assert stack.heard() == list(range(1, 7))
+
+
+def test_a_killed_gateway_loses_no_word_and_repeats_none(stack):
+    talk = np.concatenate([sentence(1, 2, 3), sentence(4, 5, 6), sentence(7, 8, 9)])
+    stack.say(talk[: 16_000 * 26 // 10])
+    stack.signal("stt-1", signal.SIGKILL)
+    stack.run("stt")
+    stack.say(talk[16_000 * 26 // 10 :])
+    stack.end()
+    stack.wait_done(25)
+    assert stack.heard() == list(range(1, 10))
+    assert stack.epochs["1"] == 2
+
+
+def test_a_killed_broker_loses_no_word_and_repeats_none(stack):
+    stack.say(sentence(1, 2, 3))
+    stack.signal("broker-1", signal.SIGKILL)
+    stack.say(np.concatenate([sentence(4, 5, 6), sentence(7, 8, 9)]))
+    stack.run("broker")
+    stack.end()
+    stack.wait_done(25)
+    assert stack.heard() == list(range(1, 10))
+
+
+def test_a_refused_key_is_told_and_not_tried_again_until_there_is_another(stack):
+    stack.key = "wrong"
+    stack.wait(lambda: "1" in stack.reports)
+    stack.say(sentence(1, 2))
+    stack.wait(lambda: stack.reports["1"].fault)
+    time.sleep(1.5)
+    fault = stack.reports["1"].fault
+    assert (fault.code, fault.retrying) == ("auth-failed", False)
+    assert "wrong" not in json.dumps(wire.to_map(fault))
+    assert stack.reports["1"].speech == "failed"
+    assert len(stack.server.records) == 1
+    stack.key = KEY
+    stack.wait(lambda: stack.heard() == [1, 2])
+    assert stack.reports["1"].fault is None or stack.wait(lambda: stack.reports["1"].fault is None) is None
+
+
+def test_a_refused_stream_still_ends_when_it_is_stopped(stack):
+    stack.key = "wrong"
+    stack.say(sentence(1, 2))
+    stack.end()
+    stack.wait_done()
+    assert stack.reports["1"].fault.code == "auth-failed"
+
+
+def test_nonsense_late_formatting_and_a_missing_termination_do_no_harm(stack):
+    stack.server.rules.nonsense = True
+    stack.server.rules.formatted_delay_s = None
+    stack.server.rules.termination = False
+    stack.say(np.concatenate([sentence(1, 2, 3), sentence(4, 5)]))
+    stack.end()
+    stack.wait_done(30)
+    assert stack.heard() == [1, 2, 3, 4, 5]
+
+
+def test_a_second_worker_takes_the_stream_over_and_the_first_lets_go(stack):
+    stack.say(np.concatenate([sentence(1, 2, 3), sentence(4, 5, 6)[:8000]]))
+    stack.run("stt", "2")
+    stack.epochs["2"] = 2
+    stack.say(np.concatenate([sentence(4, 5, 6)[8000:], sentence(7, 8, 9)]))
+    stack.end()
+    stack.wait(lambda: "2" in stack.reports and stack.reports["2"].done, 25)
+    assert stack.heard() == list(range(1, 10))
+
+
+def test_a_gateway_that_is_told_to_end_gets_the_last_words_first(stack):
+    stack.say(np.concatenate([sentence(1, 2, 3), speak([4, 5])]))
+    stack.signal("stt-1", signal.SIGTERM)
+    assert stack.processes["stt-1"].returncode == 0
+    assert stack.heard() == [1, 2, 3, 4, 5]
+    assert stack.server.records[0].terminated
+
+
+def test_a_backlog_goes_no_faster_than_five_quarters(stack):
+    stack.say(np.concatenate([sentence(n, n + 1, n + 2) for n in range(1, 16, 3)]), speed=None)
+    begun_s = time.monotonic()
+    stack.end()
+    stack.wait_done(25)
+    assert stack.heard() == list(range(1, 16))
+    assert time.monotonic() - begun_s > (10 - 2) / 1.25 - 0.5
+
+
+def test_the_local_engine_is_found_by_its_file(stack):
+    stack.engine = "local"
+    stack.say(sentence(1, 2))
+    stack.wait(lambda: stack.reports["1"].speech == "connecting")
+    stack.wait(lambda: stack.reports["1"].fault)
+    assert stack.reports["1"].fault.code == "engine-failed"
+    stack.paths.engine_file.write_text(json.dumps({"url": stack.server.url, "key": KEY}))
+    stack.wait(lambda: stack.heard() == [1, 2])
