@@ -14,13 +14,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import zmq
 
 from causal import settings
 from causal.broker_link import BrokerLink
-from causal.loop import Loop
+from causal.loop import Loop, Readable
 from causal.messages import Event
 from causal.paths import Paths
 from causal.service import Service
@@ -32,6 +32,27 @@ class _ResumableLoop(Loop):
     def run(self) -> None:
         self._running = True
         super().run()
+
+
+class OwnEnd:
+    """The common loop as one service has it: when that one ends, the others go on."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.ended = False
+        """Whether the service has asked for its end."""
+        self._loop = loop
+
+    def on_readable(self, source: Readable, callback: Callable[[], None]) -> None:
+        self._loop.on_readable(source, callback)
+
+    def forget(self, source: Readable) -> None:
+        self._loop.forget(source)
+
+    def every(self, period_s: float, callback: Callable[[], None]) -> None:
+        self._loop.every(period_s, lambda: None if self.ended else callback())
+
+    def stop(self) -> None:
+        self.ended = True
 
 
 class OneLoop:
@@ -54,9 +75,9 @@ class OneLoop:
         self.context.destroy(linger=0)
         shutil.rmtree(self.runtime, ignore_errors=True)
 
-    def service(self, name: str, instance: str = "1") -> Service[Loop]:
-        """The surroundings of a worker that runs on this loop."""
-        return Service(name, instance, settings.load({}, {}), self.paths, self.context, self.loop)
+    def service(self, name: str, instance: str = "1") -> Service[Any]:
+        """The surroundings of a worker that runs on this loop; `loop.ended` says whether it has ended."""
+        return Service(name, instance, settings.load({}, {}), self.paths, self.context, OwnEnd(self.loop))
 
     def publish(self, *events: Event) -> None:
         """Sends durable events to the broker, which must run here, and waits until it has stored them."""
@@ -68,6 +89,10 @@ class OneLoop:
     def emit(self, event: Event) -> None:
         """Sends an ephemeral event."""
         self._link().emit(event)
+
+    def say_bye(self) -> None:
+        """Tells the broker that nothing more will be published here."""
+        self._link().say_bye()
 
     def run_until(self, condition: Callable[[], object], within_s: float = 5.0) -> None:
         """Turns the loop until `condition` holds. Raises `TimeoutError` if it does not come to that."""

@@ -1,0 +1,50 @@
+"""The command line of a sink."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from causal.sink.app import main
+from causal.sink.console import ConsoleSink
+from causal.sink.jsonl import JsonlSink
+from causal.sink.sink import find, names
+from click.testing import CliRunner
+
+
+def test_our_sinks_enter_by_the_door_for_all() -> None:
+    assert find("console") is ConsoleSink
+    assert find("jsonl") is JsonlSink
+    assert {"console", "jsonl"} <= set(names())
+
+
+def test_an_unknown_name_is_answered_with_those_there_are() -> None:
+    result = CliRunner().invoke(main, ["jsnol"])
+    assert result.exit_code == 2
+    assert "'jsnol'" in result.stderr
+    assert "console, jsonl" in result.stderr
+
+
+@pytest.mark.parametrize("begin", ["then", "0", "-1"])
+def test_a_beginning_that_is_none_is_refused(begin: str) -> None:
+    result = CliRunner().invoke(main, ["jsonl", "--from", begin])
+    assert result.exit_code == 2
+    assert "neither start, now" in result.stderr
+
+
+def test_a_file_of_somebody_else_ends_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HONCHO_PROCESS_NAME", raising=False)
+    notes = tmp_path / "notes.txt"
+    notes.write_text("Dear diary\n")
+    with tempfile.TemporaryDirectory(prefix="causal-") as short:  # for a socket's path
+        for name in ("RUNTIME", "DATA", "CONFIG"):
+            monkeypatch.setenv(f"CAUSAL_{name}_DIR", f"{short}/{name}")
+        result = CliRunner().invoke(main, ["jsonl", "--out", str(notes)])
+    assert result.exit_code == 2
+    assert "notes.txt is not a transcript" in result.stderr
+    assert notes.read_text() == "Dear diary\n"
+
+
+def test_the_help_names_what_is_installed() -> None:
+    assert "Installed sinks: console, jsonl" in CliRunner().invoke(main, ["--help"]).output
