@@ -4,7 +4,8 @@ Each `causal-*` service is two processes, since honcho stops the whole stack whe
 parent uses the standard library only, so that it is small and has little that can break. Two pipes join them:
 
     parent ──(open while the parent lives)──▶ worker      the worker drains and ends when it closes
-    worker ──(a byte a second)─────────────▶ parent       the parent kills a worker that is silent for 5 s
+    worker ──(a byte a second)─────────────▶ parent       the parent kills a worker that is silent for 5 s,
+                                                          or has not ended 6 s after SIGTERM
 
 Under supervisor, which restarts by itself, `--no-respawn` runs the worker alone.
 """
@@ -22,10 +23,12 @@ import time
 from dataclasses import dataclass
 from types import FrameType
 
-FROZEN_AFTER_S = 5.0
-FIRST_BEAT_S = 30.0
+FROZEN_AFTER_S = 5
+FIRST_BEAT_S = 30
 """Until the first heartbeat: imports on a busy machine take their time."""
+STOP_WITHIN_S = 6.0
 STEADY_AFTER_S = 10.0
+LONGEST_REST_S = 2.0
 EXIT_CONFIG = 2
 PARENT_VARIABLE = "CAUSAL_PARENT_PIPES"
 
@@ -56,7 +59,7 @@ class RespawnPolicy:
         if lived_s >= STEADY_AFTER_S:
             self._failures = 0
         self._failures += 1
-        return Restart(min(2.0, 0.1 * 2 ** (self._failures - 1)))
+        return Restart(min(LONGEST_REST_S, 0.1 * 2 ** min(self._failures - 1, 10)))
 
 
 def main(service: str, module: str) -> None:
@@ -77,6 +80,7 @@ class Parent:
         self._command = command
         self._policy = RespawnPolicy()
         self._worker: subprocess.Popen[bytes] | None = None
+        self._end_by_s = float("inf")
 
     def run(self) -> int:
         """The exit code for the parent."""
@@ -89,9 +93,7 @@ class Parent:
                 case End(exit_code):
                     return exit_code
                 case Restart(delay_s):
-                    print(
-                        f"{self._service}: the worker ended ({_describe(code)}); restarted", file=sys.stderr, flush=True
-                    )
+                    self._say(f"the worker ended ({_describe(code)}); restarted")
                     self._rest(delay_s)
                     if self._policy.stopping:
                         return 0
@@ -103,6 +105,9 @@ class Parent:
         with os.fdopen(beat_read, "rb", 0), os.fdopen(alive_write, "wb", 0):
             try:
                 worker = subprocess.Popen(self._command, env=environment, pass_fds=(alive_read, beat_write))
+            except OSError as error:  # no memory, no room for a process: that may pass
+                self._say(f"the worker cannot be started: {error.strerror}")
+                return 1
             finally:
                 os.close(alive_read)
                 os.close(beat_write)
@@ -113,19 +118,27 @@ class Parent:
             return worker.wait()
 
     def _watch(self, worker: subprocess.Popen[bytes], beat_read: int) -> None:
+        """Returns when the worker has ended or was killed. Silence is counted in seconds that the parent saw pass, for
+        both may have been stopped together (Ctrl-Z, a paused machine)."""
         patience_s = FIRST_BEAT_S
-        while True:
-            ready, _, _ = select.select([beat_read], [], [], patience_s)
+        silent_s = 0
+        while worker.poll() is None:
+            ready, _, _ = select.select([beat_read], [], [], 1.0)
             if not ready:
-                if worker.poll() is None:
-                    print(
-                        f"{self._service}: no sign of life for {patience_s:.0f} s; killed", file=sys.stderr, flush=True
-                    )
-                    worker.kill()
+                silent_s += 1
+            elif os.read(beat_read, 4096):
+                patience_s, silent_s = FROZEN_AFTER_S, 0
+            else:
                 return
-            if not os.read(beat_read, 4096):
-                return
-            patience_s = FROZEN_AFTER_S
+            if silent_s >= patience_s:
+                self._kill(worker, f"no sign of life for {silent_s} s")
+            elif time.monotonic() > self._end_by_s:
+                self._kill(worker, f"it did not end within {STOP_WITHIN_S:.0f} s")
+
+    def _kill(self, worker: subprocess.Popen[bytes], why: str) -> None:
+        self._say(f"{why}; killed")
+        worker.kill()
+        worker.wait()
 
     def _rest(self, delay_s: float) -> None:
         until_s = time.monotonic() + delay_s
@@ -136,7 +149,9 @@ class Parent:
         print(f"{self._service}: {text}", file=sys.stderr, flush=True)
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
-        self._policy.stopping = True
+        if not self._policy.stopping:
+            self._policy.stopping = True
+            self._end_by_s = time.monotonic() + STOP_WITHIN_S
         if self._worker is not None and self._worker.poll() is None:
             self._worker.terminate()
 
@@ -150,6 +165,10 @@ class Lifeline:
         self.parent_fd = int(alive) if text else None
         """Readable when the parent is gone."""
         self._beat_fd = int(beat) if text else None
+        for fd in (self.parent_fd, self._beat_fd):
+            if fd is not None:
+                os.set_inheritable(fd, False)  # a child that outlives the worker must not look like it
+                os.set_blocking(fd, False)  # a parent that is stopped must not stop the worker
 
     def beat(self) -> None:
         """Says that the worker's loop turns. Call it from the loop, once a second."""
@@ -165,4 +184,9 @@ def _same_command(arguments: list[str]) -> list[str]:
 
 
 def _describe(code: int) -> str:
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit {code}"
+    if code >= 0:
+        return f"exit {code}"
+    try:
+        return f"killed by {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal
+        return f"killed by signal {-code}"
