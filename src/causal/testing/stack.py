@@ -72,7 +72,7 @@ class Stack:
             self.start()
             self.wait_ready(self._services)
         except BaseException:
-            self._clear()
+            self.clear()
             raise
         return self
 
@@ -85,7 +85,7 @@ class Stack:
             if left:
                 raise RuntimeError(f"left behind: {left}\n{self.log()}")
         finally:
-            self._clear()
+            self.clear()
 
     def start(self) -> None:
         """Starts the processes, and does not wait for them."""
@@ -108,6 +108,16 @@ class Stack:
             process.wait(STOP_WITHIN_S)
         return self._honcho.wait(STOP_WITHIN_S) if self._honcho else None
 
+    def clear(self) -> None:
+        """Takes away whatever is left, by force; the directories too."""
+        for process in self.leftovers():
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        for child in (self._honcho, *self._launched):
+            if child is not None:
+                child.wait(STOP_WITHIN_S)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def ctl(self, *arguments: str, within_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Runs `causal-ctl` against this stack; its output and exit code are in what returns."""
         return subprocess.run(
@@ -120,15 +130,15 @@ class Stack:
             check=False,
         )
 
-    def ask(self, op: str, **fields: Any) -> dict[str, Any]:
-        """The controller's reply to a request. Raises `TimeoutError` when none comes within 2 s."""
+    def ask(self, op: str, within_s: float = ANSWER_WITHIN_S, **fields: Any) -> dict[str, Any]:
+        """The controller's reply to a request. Raises `TimeoutError` when none comes in time."""
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
         request = {"v": PROTOCOL_VERSION, "id": secrets.token_hex(8), "op": op, **fields}
         with context.socket(zmq.REQ) as socket:
             socket.linger = 0
             socket.connect(self.paths.address("control"))
             socket.send(wire.pack_map(request))
-            if not socket.poll(int(ANSWER_WITHIN_S * 1000)):
+            if not socket.poll(round(within_s * 1000)):
                 raise TimeoutError(f"no answer to {op!r}\n{self.log()}")
             return wire.unpack_map(socket.recv())
 
@@ -190,16 +200,6 @@ class Stack:
             runtime: str | None = process.environ().get("CAUSAL_RUNTIME_DIR")
             return runtime == str(self.paths.runtime)
         return False
-
-    def _clear(self) -> None:
-        """Takes away whatever is left, by force."""
-        for process in self.leftovers():
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        for child in (self._honcho, *self._launched):
-            if child is not None:
-                child.wait(STOP_WITHIN_S)
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _own_environment(folder: Path) -> dict[str, str]:
