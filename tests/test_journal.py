@@ -60,6 +60,7 @@ def contents(folder: Path, first: int = 0, stop: int = 1 << 40) -> list[int]:
     captured_ns=st.integers(0, 2**62),
     valid=st.integers(0, 1600),
     segment_chunk=st.integers(0, 2**32 - 1),
+    mid_segment=st.booleans(),
     active=st.booleans(),
     end=st.booleans(),
     seed=st.integers(0, 1000),

@@ -49,6 +49,11 @@ class Run:
         self._framer = Framer(position, self._started_ns + self._ratio.ns(self._first_frame), done_chunks)
 
     @property
+    def mid_segment(self) -> bool:
+        """Whether the run began later than its segment."""
+        return self._first_frame > 0
+
+    @property
     def safe_frame(self) -> int:
         """The frames of the segment before this one are not needed any more, whatever happens."""
         return self._first_frame + self._ratio.restart_frame(self._chunks * CHUNK_SAMPLES)
@@ -93,13 +98,15 @@ def taken_up(last: Chunk, block: Block) -> Run | Literal["journalled", "new"]:
     """
     ratio = Ratio(block.rate_hz)
     run_ns = last.captured_ns - last.segment_chunk * CHUNK_SAMPLES * SAMPLE_NS
-    first = ratio.frames_in(run_ns - block.segment_started_ns)
+    first = ratio.frames_in(run_ns - block.segment_started_ns) if last.mid_segment else 0
     if block.segment_started_ns + ratio.ns(first) != run_ns or first < 0:
         return "journalled" if block.segment_started_ns < run_ns else "new"
+    stop = block.segment_frame + block.frames
+    if stop <= first:
+        return "journalled"
     done_chunks = last.segment_chunk + 1
     if last.valid < CHUNK_SAMPLES:
         done = last.segment_chunk * CHUNK_SAMPLES + last.valid
-        stop = block.segment_frame + block.frames
         return "journalled" if ratio.samples(stop - first) <= done else "new"
     offered = ratio.step_after(max(0, block.segment_frame - first))
     restart = max(offered, ratio.restart_frame(done_chunks * CHUNK_SAMPLES))

@@ -106,7 +106,7 @@ class Stream:
             return []
         run, self._run = self._run, None
         self._kept_back.clear()
-        return self._keep(run.flush())
+        return self._keep(run, run.flush())
 
     def finish(self) -> list[Action]:
         """Ends the stream, whether its end mark has come or not."""
@@ -152,7 +152,7 @@ class Stream:
         self._last = None
         assert self._run is not None
         self._kept_back.append((block.n, block.segment_frame + block.frames))
-        return actions + self._keep(self._run.push(block.segment_frame, frames))
+        return actions + self._keep(self._run, self._run.push(block.segment_frame, frames))
 
     def _open(self, block: Block) -> list[Action]:
         """A new run begins with `block`."""
@@ -181,7 +181,7 @@ class Stream:
         )
         return PublishGap(gap, f"gap/{self.name}/{hole.start_ms}")
 
-    def _keep(self, frames: list[Frame]) -> list[Action]:
+    def _keep(self, run: Run, frames: list[Frame]) -> list[Action]:
         actions: list[Action] = []
         for frame in frames:
             chunk = Chunk(
@@ -191,6 +191,7 @@ class Stream:
                 captured_ns=frame.captured_ns,
                 valid=frame.valid,
                 segment_chunk=frame.segment_chunk,
+                mid_segment=run.mid_segment,
                 active=self._activity.of(frame.samples, frame.valid),
             )
             self._next_index += 1

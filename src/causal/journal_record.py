@@ -5,7 +5,7 @@ file    NNNNNN.chunks, 6000 records (10 minutes): chunk `index` is record `index
 record  header of 40 bytes, little-endian, then 1600 samples (3200 bytes, int16)
 
 header  magic          4 bytes  b"CJ1\\n"
-        flags          u16      1 active, 2 end
+        flags          u16      1 active, 2 end, 4 mid_segment
         valid          u16      samples that were heard
         segment_chunk  u32      chunks of the same unbroken run before this one
         index          u64
@@ -38,7 +38,7 @@ SAMPLE_NS = 1_000_000_000 // CHUNK_RATE_HZ
 _FIELDS = struct.Struct("<4sHHIQqq")
 _CRC = struct.Struct("<I")
 _MAGIC = b"CJ1\n"
-_ACTIVE, _END = 1, 2
+_ACTIVE, _END, _MID_SEGMENT = 1, 2, 4
 
 HEADER_BYTES = _FIELDS.size + _CRC.size
 RECORD_BYTES = HEADER_BYTES + 2 * CHUNK_SAMPLES
@@ -89,7 +89,7 @@ def encode(chunk: Chunk, samples: Samples) -> bytes:
     """One record of `RECORD_BYTES`."""
     if samples.shape != (CHUNK_SAMPLES,):
         raise ValueError(f"a chunk has {CHUNK_SAMPLES} samples, this one has the shape {samples.shape}")
-    flags = (_ACTIVE if chunk.active else 0) | (_END if chunk.end else 0)
+    flags = (_ACTIVE if chunk.active else 0) | (_END if chunk.end else 0) | (_MID_SEGMENT if chunk.mid_segment else 0)
     fields = _FIELDS.pack(
         _MAGIC, flags, chunk.valid, chunk.segment_chunk, chunk.index, chunk.position, chunk.captured_ns
     )
@@ -113,6 +113,7 @@ def decode(record: bytes, index: int, stream: str) -> Recorded | None:
         captured_ns=captured_ns,
         valid=valid,
         segment_chunk=segment_chunk,
+        mid_segment=bool(flags & _MID_SEGMENT),
         active=bool(flags & _ACTIVE),
         end=bool(flags & _END),
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from causal.resample.framer import Framer
 from hypothesis import given
 from hypothesis import strategies as st
+
+from causal.resample.framer import Framer
 
 
 def framed(sound, cuts, **start):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from causal.resample.holes import holes_before
 
 from causal.journal import JournalReader, JournalWriter
 from causal.messages import Chunk
+from causal.resample.holes import holes_before
 
 STREAM = "s1/mic"
 

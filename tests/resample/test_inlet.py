@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 
 import pytest
-from causal.resample.inlet import Inlet
 from hypothesis import given
 from hypothesis import strategies as st
 
 from causal.messages import Block
+from causal.resample.inlet import Inlet
 
 
 def block(n, epoch=1):

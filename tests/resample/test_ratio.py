@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soxr
-from causal.resample.ratio import WARM_UP_SAMPLES, Ratio
 from hypothesis import given
 from hypothesis import strategies as st
+
+from causal.resample.ratio import WARM_UP_SAMPLES, Ratio
 
 RATES = st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000, 44099])
 FRAMES = st.integers(0, 10**12)

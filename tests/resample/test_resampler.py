@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soxr
-from causal.resample.resampler import Resampler, downmix
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from causal.resample.resampler import Resampler, downmix
 
 RATES = [8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000]
 

@@ -6,11 +6,11 @@ import errno
 
 import numpy as np
 import pytest
-from causal.resample.shelf import Shelf
 
 from causal import journal
 from causal.journal import JournalReader
 from causal.messages import Chunk
+from causal.resample.shelf import Shelf
 
 STREAM = "s1/mic"
 

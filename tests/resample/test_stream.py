@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import soxr
-from causal.resample.stream import KeepChunk, PublishGap, Stream
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causal.messages import Block
+from causal.resample.stream import KeepChunk, PublishGap, Stream
 
 NAME = "s1/mic"
 STARTED_NS = 10**15
@@ -77,8 +77,9 @@ class Sender:
 class Desk:
     """A resampler process: carries out what its stream says, with a list for a journal. `kill` starts a new one."""
 
-    def __init__(self):
+    def __init__(self, pace_s=0.05):
         self.journal, self.gaps, self.now_s, self.told = [], {}, 0.0, 0
+        self.pace_s = pace_s
         self.kill()
 
     def kill(self, undone=0):
@@ -109,7 +110,7 @@ class Desk:
         raise AssertionError("no progress")
 
     def tell(self, sender):
-        self.now_s += 0.05
+        self.now_s += self.pace_s
         told = self.stream.tell(self.now_s)
         if told is not None:
             self.told = len(self.journal)
@@ -243,7 +244,7 @@ def test_a_finished_stream_stays_finished_and_acknowledges_what_still_comes():
     count = len(desk.journal)
     desk.kill()
     assert desk.stream.ended
-    sender.cursor = sender.oldest
+    sender.cursor = sender.oldest = 0
     desk.send(sender)
     assert len(desk.journal) == count
     desk.now_s += 1
@@ -280,13 +281,14 @@ RATES = st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000]
     kills_s=st.lists(st.floats(0, 2.5), min_size=1, max_size=3),
     lost=st.integers(0, 5),
     undone=st.integers(0, 3),
+    pace_s=st.sampled_from([0.05, 0.001]),
     seed=st.integers(0, 99),
 )
-def test_killed_anywhere_the_sound_is_the_same_to_one_lsb(rate_hz, block_s, kills_s, lost, undone, seed):
+def test_killed_anywhere_the_sound_is_the_same_to_one_lsb(rate_hz, block_s, kills_s, lost, undone, pace_s, seed):
     """The journal is all that survives; `lost` blocks were in the pipe of the dead process."""
     sound = noise(round(2.5 * rate_hz), seed)
     sender = Sender(rate_hz=rate_hz).blocks(sound, round(block_s * rate_hz)).end()
-    desk = Desk()
+    desk = Desk(pace_s)
     for kill_s in sorted(kills_s):
         desk.send(sender, stop=int(kill_s / block_s))
         desk.kill(undone)
@@ -305,17 +307,21 @@ def test_killed_anywhere_the_sound_is_the_same_to_one_lsb(rate_hz, block_s, kill
 
 @settings(deadline=None, max_examples=60)
 @given(
-    lengths_s=st.lists(st.floats(0.01, 1.2), min_size=2, max_size=4),
+    lengths_s=st.lists(
+        st.integers(1, 60).map(lambda blocks: blocks * 0.02) | st.floats(0.01, 1.2), min_size=2, max_size=4
+    ),
     holes_ms=st.lists(st.integers(-150, 2_000), min_size=3, max_size=3),
     kills=st.lists(st.integers(0, 200), max_size=3),
+    odd_ns=st.sampled_from([0, 12_345]),
+    pace_s=st.sampled_from([0.05, 0.001]),
     seed=st.integers(0, 99),
 )
-def test_killed_between_breaks_nothing_is_twice_and_each_gap_is_told(lengths_s, holes_ms, kills, seed):
+def test_killed_between_breaks_nothing_is_twice_and_each_gap_is_told(lengths_s, holes_ms, kills, odd_ns, pace_s, seed):
     rate_hz, sender, at_ns, sounds, expected_gaps = 48000, Sender(), STARTED_NS, [], {}
     end = begun_ns = 0
     for number, (length_s, hole_ms) in enumerate(zip(lengths_s, [0, *holes_ms], strict=False)):
         sound = noise(round(length_s * rate_hz), seed + number)
-        at_ns = max(at_ns + hole_ms * MS + 12_345, begun_ns + MS)
+        at_ns = max(at_ns + hole_ms * MS + odd_ns, begun_ns + MS)
         begun_ns = at_ns
         position = (at_ns - STARTED_NS + 31_250) // 62_500
         if number and position - end >= 16:
@@ -325,7 +331,7 @@ def test_killed_between_breaks_nothing_is_twice_and_each_gap_is_told(lengths_s, 
         sender.blocks(sound, 960)
         sounds.append(sound)
         at_ns += len(sound) * 10**9 // rate_hz
-    desk = Desk()
+    desk = Desk(pace_s)
     for kill in sorted(kills):
         desk.send(sender, stop=min(kill, len(sender.kept)))
         desk.kill()
@@ -348,3 +354,21 @@ def test_a_flush_at_the_end_of_the_process_loses_nothing_and_repeats_nothing():
     desk.send(sender)
     assert len(desk.heard) == 32_000
     assert desk.gaps == {}
+
+
+@pytest.mark.parametrize("kill", range(20, 70, 3))
+def test_killed_after_frames_were_lost_amid_a_segment(kill):
+    def story(desk, kill):
+        sender = Sender().blocks(noise(28800), 960)
+        sender.frame += 2400
+        sender.blocks(noise(38400, 1), 960).end()
+        desk.send(sender, stop=kill)
+        if kill is not None:
+            desk.kill()
+            desk.send(sender)
+        return desk
+
+    whole, killed = story(Desk(0.001), None), story(Desk(0.001), kill)
+    assert killed.chunks == whole.chunks
+    assert killed.gaps == whole.gaps
+    assert np.abs(killed.heard.astype(int) - whole.heard).max() <= 1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from causal.resample.timeline import Hole, Timeline
 from hypothesis import given
 from hypothesis import strategies as st
+
+from causal.resample.timeline import Hole, Timeline
 
 MS = 1_000_000
 

@@ -51,6 +51,8 @@ class Chunk(Message):
     """Samples that were heard; the rest is padding."""
     segment_chunk: int = 0
     """Chunks of the same unbroken run before this one: 0 where sound begins anew."""
+    mid_segment: bool = False
+    """The run did not begin with its segment: blocks before it did not come through."""
     active: bool = True
     """Louder than the noise floor, or too early to tell."""
     end: bool = False
