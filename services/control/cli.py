@@ -1,0 +1,261 @@
+"""`causal-ctl`: a person's or a script's hand on the stack. Results on stdout, the rest on stderr.
+
+What a command needs is imported when it runs, so that `--help` and mistakes are answered at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from causal.errors import CausalError
+
+if TYPE_CHECKING:
+    from causal.messages import Message
+    from causal.paths import Paths
+
+    from .client import Client
+
+EXIT_REFUSED = 1
+EXIT_NO_STACK = 3
+STOP_MARGIN_S = 5.0
+TOKEN_WITHIN_S = 15.0
+SHUTDOWN_WITHIN_S = 20.0
+
+Command = Callable[..., int | None]
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no stack is running.",
+)
+@click.version_option(package_name="causal-audio", prog_name="causal-ctl")
+def main() -> None:
+    """Starts and stops transcripts, and tells how the work goes.
+
+    The stack itself is started by: honcho start
+    """
+
+
+def _command(function: Command) -> click.Command:
+    """A command of `causal-ctl`, with `--json`; errors become messages and exit codes."""
+
+    @main.command(function.__name__.rstrip("_"))
+    @click.option("--json", "as_json", is_flag=True, help="Print the controller's reply, as JSON.")
+    @functools.wraps(function)
+    def run(as_json: bool, **given: Any) -> None:
+        try:
+            code = function(as_json=as_json, **given)
+        except CausalError as error:
+            if as_json:
+                fields = {"code": error.code, "message": error.message, "hint": error.hint}
+                _print_json({"ok": False, "error": fields})
+            click.echo(f"causal-ctl: {error}", err=True)
+            code = EXIT_NO_STACK if error.code == "no-stack" else EXIT_REFUSED
+        sys.exit(code or 0)
+
+    return run
+
+
+@_command
+def list_(as_json: bool) -> None:
+    """List what can be heard.
+
+    These are microphones, and outputs whose sound can be heard. The first column says what `mic` and `system` mean at
+    the moment.
+    """
+    from causal.messages.control import List
+
+    from . import tables
+
+    reply = _ask(List())
+    lines = _show(reply, as_json, tables.devices)
+    if not lines and not as_json:
+        click.echo("nothing can be heard: there is neither a microphone nor system sound", err=True)
+
+
+@_command
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option("--engine", metavar="ENGINE", help="Who hears: auto, assemblyai, local, or ws://… of a server.")
+@click.option("--language", metavar="CODE", help="Language of the speech: en, de …")
+@click.option("--keyterm", "keyterms", multiple=True, metavar="WORD", help="A name to know; may be repeated.")
+@click.option("--label", default="", metavar="TEXT", help="A name for the session, for people.")
+@click.option("--follow", is_flag=True, help="Show the transcript until the session ends; Ctrl-C stops it.")
+@click.option("--wait", is_flag=True, help="Return when the session has ended: a file is over, or it was stopped.")
+def start(
+    sources: Sequence[str],
+    engine: str | None,
+    language: str | None,
+    keyterms: Sequence[str],
+    label: str,
+    follow: bool,
+    wait: bool,
+    as_json: bool,
+) -> int:
+    """Start a session and print its id.
+
+    A SOURCE is `mic`, `system`, a device's id from `causal-ctl list`, or a sound file (WAV, FLAC, OGG, MP3), played
+    in real time or as `file:talk.wav?speed=2` says. Without any: `mic` and `system`, whichever exist.
+
+    With --wait or --follow, the exit code is 1 if the session failed.
+    """
+    from causal.messages.control import Start
+
+    from .given import device_id
+
+    request = Start(
+        sources=tuple(map(device_id, sources)),
+        engine=engine,
+        language=language,
+        keyterms=tuple(keyterms),
+        label=label,
+    )
+    reply = _ask(request)
+    _show(reply, as_json, lambda fields: [fields["session"]])
+    if reply.get("engine"):
+        click.echo(f"heard by {reply['engine']}", err=True)
+    if not (follow or wait):
+        return 0
+    from .follow import follow as follow_session
+
+    return follow_session(_paths(), reply["session"], live=follow, as_json=as_json)
+
+
+@_command
+@click.argument("session", required=False)
+@click.option("--all", "everything", is_flag=True, help="Stop all sessions.")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0, 3600),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for the last words.",
+)
+def stop(session: str | None, everything: bool, timeout_s: float, as_json: bool) -> None:
+    """Stop a session and wait for its last words.
+
+    Without SESSION: the one that is running. What is not transcribed within the timeout goes on in the background.
+    """
+    from causal.messages.control import Stop
+
+    from . import tables
+
+    if session and everything:
+        raise click.UsageError("either SESSION or --all")
+
+    for name in [session] if session else _running(everything):
+        reply = _ask(Stop(session=name, timeout_s=timeout_s), timeout_s + STOP_MARGIN_S)
+        _show(reply, as_json, functools.partial(tables.stopped, name))
+
+
+@_command
+def status(as_json: bool) -> None:
+    """Tell how the work goes.
+
+    Sessions and their streams, services and their processes, and what is wrong.
+    """
+    from causal.messages.control import Status
+
+    from . import tables
+
+    _show(_ask(Status()), as_json, tables.status)
+
+
+@_command
+def sessions(as_json: bool) -> None:
+    """List the sessions there were, the newest first."""
+    from causal.messages.control import Sessions
+
+    from . import tables
+
+    _show(_ask(Sessions()), as_json, tables.sessions)
+
+
+@_command
+@click.option(
+    "--expires-in",
+    "expires_in_s",
+    type=click.IntRange(1, 600),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long it may be used to begin.",
+)
+def token(expires_in_s: int, as_json: bool) -> None:
+    """Print a temporary AssemblyAI token.
+
+    It is for a browser, which must not have the key.
+    """
+    from causal.messages.control import Token
+
+    reply = _ask(Token(expires_in_s=expires_in_s), TOKEN_WITHIN_S)
+    _show(reply, as_json, lambda fields: [fields["token"]])
+
+
+@_command
+def shutdown(as_json: bool) -> int:
+    """End the whole stack.
+
+    All sessions are stopped, and their last words stored; returns when that is done.
+    """
+    from causal.messages.control import Shutdown
+
+    client = _client()
+    _show(client.ask(Shutdown()), as_json, lambda _: [])
+    if client.wait_gone(SHUTDOWN_WITHIN_S):
+        return 0
+    click.echo("causal-ctl: the stack is still ending, or is started again by its supervisor", err=True)
+    return EXIT_REFUSED
+
+
+def _running(everything: bool) -> list[str]:
+    """The sessions to stop when none was named. Raises `CausalError` when that is not exactly one, unless all shall."""
+    from causal.messages.control import Status
+
+    found = {view["status"]["session"]: view["status"] for view in _ask(Status())["sessions"]}
+    if everything:
+        return list(found)
+    running = [name for name, fields in found.items() if fields["state"] == "running"] or list(found)
+    if not running:
+        raise CausalError("unknown-session", "no session is running")
+    if len(running) > 1:
+        raise CausalError("unknown-session", f"{len(running)} sessions are running: {', '.join(running)}", "Name one.")
+    return running
+
+
+def _paths() -> Paths:
+    from causal.paths import Paths
+
+    return Paths.from_environment()
+
+
+def _client() -> Client:
+    from .client import Client
+
+    return Client(_paths())
+
+
+def _ask(request: Message, within_s: float = 10.0) -> dict[str, Any]:
+    return _client().ask(request, within_s)
+
+
+def _show(reply: dict[str, Any], as_json: bool, lines_of: Callable[[dict[str, Any]], list[str]]) -> list[str]:
+    """Prints the reply as JSON, or as the lines that `lines_of` makes of it."""
+    if as_json:
+        _print_json(reply)
+        return []
+    lines = lines_of(reply)
+    for line in lines:
+        click.echo(line)
+    return lines
+
+
+def _print_json(fields: dict[str, Any]) -> None:
+    click.echo(json.dumps(fields, ensure_ascii=False))

@@ -1,0 +1,95 @@
+"""Asks the controller, as any program may: one request, one reply, the same id when asked again."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from causal import wire
+from causal.errors import CausalError, WireError
+from causal.messages import Message
+from causal.messages.control import PROTOCOL_VERSION
+from causal.paths import Paths
+
+ANSWER_WITHIN_S = 10.0
+ASK_AGAIN_S = 1.0
+BACK_WITHIN_S = 3.0
+"""A controller that was killed is there again after about a second."""
+LOOK_EVERY_S = 0.05
+
+
+class NoStack(CausalError):
+    """Nothing runs that could answer."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("no-stack", message, "Start it: honcho start")
+
+
+class Client:
+    """Questions to the stack whose directories these are. Opens a socket for each, so threads may share it."""
+
+    def __init__(self, paths: Paths, context: zmq.Context[zmq.Socket[bytes]] | None = None) -> None:
+        self._paths = paths
+        self._context = context or zmq.Context.instance()
+
+    def ask(self, request: Message, within_s: float = ANSWER_WITHIN_S) -> dict[str, Any]:
+        """The reply's map. Raises `NoStack`, or `CausalError` with code, message and hint of a refusal."""
+        if not self._socket_file("control").exists():
+            raise NoStack(f"no stack is running in {self._paths.runtime}")
+        fields = wire.to_map(request) | {"v": PROTOCOL_VERSION, "id": secrets.token_hex(8)}
+        with self._context.socket(zmq.DEALER) as socket:
+            socket.linger = 0
+            socket.immediate = True
+            socket.connect(self._paths.address("control"))
+            if not socket.poll(int(BACK_WITHIN_S * 1000), zmq.POLLOUT):
+                raise NoStack(f"no stack is running in {self._paths.runtime}; one was, and did not end in good order")
+            reply = _exchange(socket, fields, time.monotonic() + within_s)
+        if reply is None:
+            raise NoStack(f"the controller has not answered for {within_s:.0f} s")
+        if not reply.get("ok"):
+            raise _refusal(reply)
+        return reply
+
+    def wait_gone(self, within_s: float) -> bool:
+        """Whether controller and broker have ended by then."""
+        deadline_s = time.monotonic() + within_s
+        while any(self._socket_file(name).exists() for name in ("control", "log")):
+            if time.monotonic() > deadline_s:
+                return False
+            time.sleep(LOOK_EVERY_S)
+        return True
+
+    def _socket_file(self, name: str) -> Path:
+        return Path(self._paths.address(name).removeprefix("ipc://"))
+
+
+def _exchange(socket: zmq.Socket[bytes], fields: dict[str, Any], until_s: float) -> dict[str, Any] | None:
+    """Asks, and asks again with the same id, until the reply comes; None when it does not."""
+    frame = wire.pack_map(fields)
+    while (left_s := until_s - time.monotonic()) > 0:
+        if socket.poll(int(min(left_s, ASK_AGAIN_S) * 1000), zmq.POLLOUT):
+            socket.send_multipart([b"", frame])
+        asked_s = time.monotonic()
+        while (wait_s := min(until_s, asked_s + ASK_AGAIN_S) - time.monotonic()) > 0:
+            if socket.poll(max(1, int(wait_s * 1000))) and (reply := _reply(socket, fields["id"])):
+                return reply
+    return None
+
+
+def _reply(socket: zmq.Socket[bytes], request_id: str) -> dict[str, Any] | None:
+    try:
+        reply = wire.unpack_map(socket.recv_multipart()[-1])
+    except WireError:
+        return None
+    return reply if reply.get("id") == request_id else None
+
+
+def _refusal(reply: dict[str, Any]) -> CausalError:
+    error = reply.get("error") or {}
+    return CausalError(
+        str(error.get("code", "internal")), str(error.get("message", "refused")), str(error.get("hint", ""))
+    )
