@@ -50,16 +50,15 @@ class Inlet:
         return False
 
     def hurry(self) -> None:
-        """There is something to tell; `tell` need not wait for its time."""
+        """There is news for the sender; it need not wait for its time."""
         self._told_s = None
 
-    def tell(self, safe: int, position: int, now_s: float) -> Next | None:
-        """What to tell the sender now; None when there is nothing new and the last time was just now.
+    def is_due(self, now_s: float) -> bool:
+        """Whether the sender should be told something now: there is news, or the last time was a while ago."""
+        return self._told_s is None or now_s - self._told_s >= TELL_EVERY_S
 
-        All blocks before `safe` may be forgotten; the journal ends at `position`.
-        """
-        if self._told_s is not None and now_s - self._told_s < TELL_EVERY_S:
-            return None
+    def tell(self, safe: int, position: int, now_s: float) -> Next:
+        """What to tell the sender. All blocks before `safe` may be forgotten; the journal ends at `position`."""
         self._told_s = now_s
         return Next(
             stream=self._stream,

@@ -39,7 +39,7 @@ class Resampler:
         """The samples that are ready after `frames`, shape `(n, channels)`."""
         mono = downmix(frames)
         if self._soxr is None:
-            return mono
+            return _sane(mono)
         self._waiting.append(mono)
         self._frames_in += len(mono)
         chunk_may_be_full = self._frames_in * CHUNK_RATE_HZ >= self._chunk_end * self._rate_hz
@@ -51,7 +51,7 @@ class Resampler:
 
     def _resample(self, last: bool) -> Floats:
         waiting, self._waiting = self._waiting, []
-        mono = waiting[0] if len(waiting) == 1 else np.concatenate([_NOTHING, *waiting])
+        mono = _sane(waiting[0] if len(waiting) == 1 else np.concatenate([_NOTHING, *waiting]))
         assert self._soxr is not None
         samples: Floats = self._soxr.resample_chunk(mono, last)
         self._samples_out += len(samples)
@@ -61,7 +61,7 @@ class Resampler:
 
 
 def downmix(frames: Floats) -> Floats:
-    """The mean of the channels, in float32. What is not a number becomes silence: soxr would spread it."""
+    """The mean of the channels, in float32."""
     channels = frames.shape[1]
     if channels == 1:
         mono = frames[:, 0]
@@ -70,8 +70,12 @@ def downmix(frames: Floats) -> Floats:
         for channel in range(2, channels):
             mono += frames[:, channel]
         mono *= np.float32(1 / channels)
-    with np.errstate(over="ignore", invalid="ignore"):
-        sane = np.isfinite(np.dot(mono, mono))
-    if not sane:
-        mono = np.clip(np.nan_to_num(mono, nan=0.0), -_LOUDEST, _LOUDEST)
     return mono
+
+
+def _sane(mono: Floats) -> Floats:
+    """What is not a number becomes silence, and what is absurdly loud is limited: soxr would spread it."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(np.dot(mono, mono)):
+            return mono
+    return np.clip(np.nan_to_num(mono, nan=0.0), -_LOUDEST, _LOUDEST)

@@ -77,6 +77,8 @@ class Run:
         return self._cut(self._resampler.flush()) + self._framer.flush()
 
     def _cut(self, samples: Floats) -> list[Frame]:
+        if not len(samples):
+            return []
         warm_up = min(self._warm_up, len(samples))
         self._warm_up -= warm_up
         frames = self._framer.push(samples[warm_up:])

@@ -131,7 +131,9 @@ class Stream:
         return self._gap(hole, "restarted")
 
     def tell(self, now_s: float) -> Next | None:
-        """What the sender should know now."""
+        """What the sender should know now; None when that can wait."""
+        if not self.inlet.is_due(now_s):
+            return None
         if self._run is not None:
             safe_frame = self._run.safe_frame
             while self._kept_back and self._kept_back[0][1] <= safe_frame:
