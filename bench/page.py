@@ -1,0 +1,47 @@
+"""Pages of results: where they were measured, how to repeat them, tables."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+RESULTS = Path(__file__).parent / "results"
+
+
+def write(name: str, title: str, command: str, parts: Iterable[str]) -> None:
+    """Writes `bench/results/<name>.md`, and prints it."""
+    text = "\n\n".join([f"# {title}", f"    {command}", machine(), *parts]) + "\n"
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text(text)
+    print(text)
+
+
+def machine() -> str:
+    """The place and the day of a measurement."""
+    return (
+        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores of {processor()}, {platform.system()}, "
+        f"Python {platform.python_version()}; load {os.getloadavg()[0]:.1f}."
+    )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table; numbers are rounded to three digits."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        return names[0] if names else platform.machine()
+    return platform.processor() or platform.machine()
+
+
+def _cell(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,119 @@
+"""How well speech is understood through the whole stack, from a file.
+
+    python bench/wer.py              # plays all recordings in real time: about 4 min
+
+Needs the extra `test` and, on Debian, pocketsphinx-testdata. Writes bench/results/wer.md.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import jiwer
+import page
+import soundfile
+from platformdirs import user_cache_path
+from whisper_normalizer.english import EnglishTextNormalizer
+
+from causal.testing.clips import RATE_HZ, Clip, clip_paths
+from causal.testing.stack import Stack
+
+PROCFILE = page.ROOT / "Procfile"
+CLIPS = user_cache_path("causal") / "clips"
+TARGET_PERCENT = 6.5
+END_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What came of one recording."""
+
+    text: str
+    end_after_s: float
+    """From the end of the sound to the end of the session, the last words included."""
+
+
+@click.command()
+@click.option("--clips", default=CLIPS, type=click.Path(path_type=Path), help="Folder that keeps the recordings.")
+def main(clips: Path) -> None:
+    """Plays each recording in a session of its own."""
+    with tempfile.TemporaryDirectory() as folder, Stack(PROCFILE) as stack:
+        heard = {clip: hear(stack, clip, Path(folder)) for clip in clip_paths(clips)}
+    ends_s = [result.end_after_s for result in heard.values()]
+    percent, rows = error_rates({clip: result.text for clip, result in heard.items()})
+    figures = [
+        ("word error rate, %", percent, f"≤ {TARGET_PERCENT}"),
+        ("session ended after the end of the file, median, s", statistics.median(ends_s), ""),
+        ("session ended after the end of the file, longest, s", max(ends_s), ""),
+    ]
+    parts = [
+        f"{len(heard)} recordings as `file:` sources in real time, through capture, resampler, gateway, local engine, "
+        "broker and the jsonl sink. Both texts normalised as Whisper's authors do.",
+        page.table(["what", "measured", "target"], figures),
+        page.table(["recording", "WER, %", "heard"], rows),
+    ]
+    page.write("wer", "Word error rate from files, through the whole stack", "python bench/wer.py", parts)
+
+
+def hear(stack: Stack, clip: Clip, folder: Path) -> Heard:
+    """Plays one recording as a file."""
+    path = folder / f"{clip.name}.wav"
+    samples = clip.samples()
+    soundfile.write(path, samples, RATE_HZ)
+    began_s = time.monotonic()
+    session = started(stack, f"file:{path}")
+    end = wait_for_end(stack, session, len(samples) / RATE_HZ + END_WITHIN_S)
+    return Heard(text_of(stack, end), time.monotonic() - began_s - len(samples) / RATE_HZ)
+
+
+def started(stack: Stack, source: str) -> str:
+    """The id of a session that was started."""
+    reply = stack.ask("start", within_s=10.0, sources=[source])
+    if not reply["ok"]:
+        raise SystemExit(reply["error"]["message"])
+    session: str = reply["session"]
+    return session
+
+
+def wait_for_end(stack: Stack, session: str, within_s: float) -> str:
+    """Returns the session when its end is in the transcript."""
+
+    def ended() -> bool:
+        told = (event for event in events(stack, session) if event["type"] == "session-status")
+        return any(event["state"] == "ended" for event in told)
+
+    stack.until(ended, within_s, f"the end of {session}")
+    return session
+
+
+def text_of(stack: Stack, session: str) -> str:
+    """All that was said in a session."""
+    finals = [event for event in events(stack, session) if event["type"] == "transcript-final"]
+    return " ".join(final["text"] for final in sorted(finals, key=lambda final: final["start_ms"]))
+
+
+def events(stack: Stack, session: str) -> list[dict[str, Any]]:
+    """What the jsonl sink has of a session."""
+    path = stack.paths.data / "transcripts" / "transcript.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [event for event in map(json.loads, lines) if event["session"] == session]
+
+
+def error_rates(heard: dict[Clip, str]) -> tuple[float, list[list[object]]]:
+    """The word error rate over all words, in percent, and a row for each recording."""
+    normal = EnglishTextNormalizer()
+    said = {clip: normal(clip.transcript) for clip in heard}
+    got = {clip: normal(text) for clip, text in heard.items()}
+    rows: list[list[object]] = [[c.name, f"{100 * jiwer.wer(said[c], got[c]):.1f}", heard[c]] for c in heard]
+    return 100 * jiwer.wer(list(said.values()), list(got.values())), rows
+
+
+if __name__ == "__main__":
+    main()
