@@ -16,8 +16,8 @@ SILENCE_DB = -120.0
 class Leveller:
     """Raises quiet frames. The loudest of the last seconds decides; a louder frame counts at once, before it is raised.
 
-    The voice detector and the model work down to speech of about -54 dB; at -60 dB they begin to fail. Usual microphones
-    and all loopback devices are far above, and their samples pass unchanged.
+    The voice detector and the model work down to speech of about -54 dB; at -60 dB they begin to fail. Usual
+    microphones and all loopback devices are far above, and their samples pass unchanged.
     """
 
     def __init__(self, frame_s: float) -> None:

@@ -152,7 +152,7 @@ def fetched(source: Source, workshop: Path, tell: Tell) -> Path:
     )  # fmt: skip
     wheels = list(target.glob("*.whl"))
     if done.returncode or not wheels:
-        said = [line.strip() for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        said = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
         raise EngineError(
             f"pip could not fetch {source.requirement}: {said[0] if said else done.stderr.strip()[-300:]}",
             f"Look at the network and pip's settings and try again, or fetch the wheel for {source.platform} "

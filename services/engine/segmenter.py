@@ -1,7 +1,7 @@
 """Where speech begins and ends: frames with their probability of speech in, segments out.
 
-            4 frames of speech in a row            silence of `silence_s`, or `cut`
-    QUIET ─────────────────────────────▶ SPEAKING ──────────────────────────────────▶ QUIET
+            4 frames of speech in a row            silence of `silence_s` (after 8 s a shorter one), or `cut`
+    QUIET ─────────────────────────────▶ SPEAKING ─────────────────────────────────────────────────────────▶ QUIET
                                           │    ▲
                                           └────┘ 12 s are full: cut at the frame least like speech
 
@@ -26,6 +26,9 @@ PRE_ROLL_SAMPLES = RATE_HZ * 3 // 10
 """What a segment holds from before the decision that it is one."""
 TAIL_SAMPLES = RATE_HZ // 4
 """The silence that stays at a segment's end."""
+LONG_SAMPLES = RATE_HZ * 8
+LONG_SILENCE_S = 0.1
+"""A segment of 8 s ends at the next short pause: that is better than to cut it in speech, and less is read again."""
 MAX_SAMPLES = RATE_HZ * 12
 """The model invents words when it hears more than this at once."""
 CUT_FRAMES = 90
@@ -138,7 +141,8 @@ class Segmenter:
             self._silent_samples += len(frame)
         else:
             self._silent_samples = 0
-        if self._silent_samples >= self.silence_s * RATE_HZ:
+        silence_s = self.silence_s if segment.length < LONG_SAMPLES else min(self.silence_s, LONG_SILENCE_S)
+        if self._silent_samples >= silence_s * RATE_HZ:
             return self._end(segment)
         if segment.length >= MAX_SAMPLES:
             return self._divide(segment)

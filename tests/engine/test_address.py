@@ -3,6 +3,7 @@ import os
 import stat
 
 import pytest
+
 from causal.engine.address import write_address
 
 

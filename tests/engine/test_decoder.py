@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from causal.engine.decoder import Decoder, Read
 from causal.engine.hypothesis import Hypothesis
 from causal.engine.schedule import Kind, Reading

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from causal.engine.intake import Intake
 
 

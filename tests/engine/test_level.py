@@ -1,4 +1,5 @@
 import numpy as np
+
 from causal.engine.level import MOST_GAIN_DB, QUIETEST_DB, Leveller
 
 FRAME_S = 0.032

@@ -1,10 +1,11 @@
 import json
 
 import pytest
-from causal.engine.options import Options, parse_query, query_token
-from causal.engine.refusal import BAD_INPUT, Refused
 from hypothesis import given
 from hypothesis import strategies as st
+
+from causal.engine.options import Options, parse_query, query_token
+from causal.engine.refusal import BAD_INPUT, Refused
 
 
 def refusal(query: str) -> str:

@@ -2,6 +2,9 @@ import json
 
 import pytest
 from assemblyai.streaming.v3 import models as sdk
+from hypothesis import given
+from hypothesis import strategies as st
+
 from causal.engine.options import Options
 from causal.engine.protocol import (
     Begin,
@@ -19,8 +22,6 @@ from causal.engine.protocol import (
     parse_message,
 )
 from causal.engine.refusal import BAD_AUDIO, BAD_INPUT, Refused
-from hypothesis import given
-from hypothesis import strategies as st
 
 CHUNK = bytes(3200)
 

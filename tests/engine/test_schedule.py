@@ -1,4 +1,5 @@
 import numpy as np
+
 from causal.engine.schedule import Kind, Reading, Schedule
 from causal.engine.segmenter import Segment
 

@@ -1,6 +1,8 @@
 import numpy as np
+
 from causal.engine.segmenter import (
     FRAME_SAMPLES,
+    LONG_SAMPLES,
     MAX_SAMPLES,
     PRE_ROLL_SAMPLES,
     RATE_HZ,
@@ -85,6 +87,14 @@ def test_the_endpoint_follows_the_client():
     events = play(Segmenter(1.0), SPEECH * 30 + QUIET * 31)
     assert of(Ended, events) == []
     assert len(of(Ended, play(Segmenter(0.1), SPEECH * 30 + QUIET * 4))) == 1
+
+
+def test_a_long_segment_ends_at_the_next_short_pause():
+    long = LONG_SAMPLES // FRAME_SAMPLES
+    pause = QUIET * 5
+    assert len(of(Ended, play(Segmenter(0.5), SPEECH * (long - 30) + pause + SPEECH * 20))) == 0
+    (ended,) = of(Ended, play(Segmenter(0.5), SPEECH * (long + 10) + pause + SPEECH * 20))
+    assert len(ended.samples) == (long + 14) * FRAME_SAMPLES
 
 
 def test_a_full_segment_is_cut_at_its_quietest_recent_frame_and_no_sample_is_lost():

@@ -1,4 +1,5 @@
 import pytest
+
 from causal.engine.vocabulary import SPACE, Vocabulary, read_vocabulary
 
 PIECES = [b"<unk>", b"<s>", b"</s>", SPACE + b"Had", SPACE + b"he", b"ad", b",", b"<0xC3>", b"<0xA9>", SPACE, b"<"]
