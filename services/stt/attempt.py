@@ -22,7 +22,7 @@ from .session import Action, Advance, GoLive, Publish, RollOver, Session, Timing
 from .supply import Supply
 from .target import Target
 from .transcript import Scribe
-from .turns import Fact, Final
+from .turns import Fact, Final, Void
 
 log = logging.getLogger("causal.stt.attempt")
 
@@ -40,6 +40,9 @@ class Listener(Protocol):
 
     def live(self) -> None:
         """The session began."""
+
+    def heard(self) -> None:
+        """The service has said how far it is, or something that it heard."""
 
     def sent(self, recorded: Recorded) -> None:
         """A chunk goes out."""
@@ -140,6 +143,7 @@ class Attempt:
             case Publish(fact):
                 self._publish(fact)
             case Advance(received_ms):
+                self._listener.heard()
                 self._advance(received_ms)
             case RollOver():
                 self._roll_over_by_s = clock.now_s() + ROLLOVER_WITHIN_S
@@ -147,6 +151,8 @@ class Attempt:
                 log.warning("the speech service warns: %s", text)
 
     def _publish(self, fact: Fact) -> None:
+        if not isinstance(fact, Void):
+            self._listener.heard()
         event = self._scribe.event(fact)
         if isinstance(fact, Final) and isinstance(event, TranscriptFinal):
             last = fact.words[-1] if fact.words else None

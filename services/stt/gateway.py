@@ -33,8 +33,9 @@ from . import target
 from .backoff import Backoff
 from .options import Key
 from .session import Timing
-from .stream import LANE, SpeechStream, Surroundings
+from .stream import LANE, SpeechStream
 from .supply import Supply
+from .surroundings import Surroundings
 
 log = logging.getLogger("causal.stt")
 
@@ -88,10 +89,10 @@ class Gateway:
         stream = self._streams.get(chunk.stream)
         if stream is None:
             return  # not ours, or not yet: the journal has it
-        samples = np.frombuffer(parts[3], "<i2") if len(parts) > 3 else np.zeros(CHUNK_SAMPLES, np.int16)
-        if len(samples) != CHUNK_SAMPLES:
-            raise WireError(f"chunk {chunk.index} of {chunk.stream} has {len(samples)} samples, not {CHUNK_SAMPLES}")
-        stream.supply.offer(Recorded(chunk, samples))
+        data = bytes(2 * CHUNK_SAMPLES) if chunk.end else parts[-1]
+        if len(data) != 2 * CHUNK_SAMPLES:
+            raise WireError(f"chunk {chunk.index} of {chunk.stream} has {len(data)} bytes, not {2 * CHUNK_SAMPLES}")
+        stream.supply.offer(Recorded(chunk, np.frombuffer(data, "<i2")))
 
     # --- the controller ---
 

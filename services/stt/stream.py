@@ -12,25 +12,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from causal import clock
 from causal.errors import CausalError
 from causal.journal_record import Recorded
-from causal.latency import Latency
-from causal.messages import Event, StreamName, TranscriptFinal, TranscriptPartial, TranscriptVoid
+from causal.messages import StreamName, TranscriptFinal, TranscriptPartial, TranscriptVoid
 from causal.messages.control import Assignment, Fault, StreamReport
-from causal.messages.events import SpeechState
-from causal.messages.log import Claimed, Coverage, Refused, Stored
+from causal.messages.log import Claimed, Refused, Stored
 
 from .attempt import Attempt, Outcome
 from .backoff import Backoff
 from .failures import Failure, from_engine
 from .finals import FinalQueue, Send
-from .lane import CHUNK_MS, Lane, Tile
-from .session import Timing
+from .health import Health
+from .lane import CHUNK_MS, SAMPLES_PER_MS, Lane, Tile
 from .supply import Supply
+from .surroundings import Surroundings
 from .target import Target
 from .transcript import Scribe
 
@@ -45,23 +42,6 @@ PATIENCE_S = 3.0
 """How long the local engine may take to appear before it is an error."""
 BAD_ENDS = 3
 """So often a service may end without `Termination` and without a new final before its word is taken for the last."""
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a stream needs of the gateway."""
-
-    choose: Callable[[Assignment], Target]
-    """Where to connect. Raises `CausalError`."""
-    claim: Callable[[str, str, int], None]
-    """Asks the broker for a lane: stream, lane, epoch."""
-    publish: Callable[[TranscriptFinal, Coverage], None]
-    emit: Callable[[Event], None]
-    changed: Callable[[], None]
-    """The report has news."""
-    sending: Latency
-    """From a chunk's last sample to its way out, while live."""
-    timing: Timing
 
 
 class SpeechStream:
@@ -79,8 +59,8 @@ class SpeechStream:
         self._claim_lane(0)
         self._claimed: asyncio.Future[Claimed] | None = None
         self._settled = asyncio.Event()
-        self._speech: SpeechState = "idle"
-        self._fault: Fault | None = None
+        self._health = Health(assignment.stream, around.changed)
+        self._sent_ms: int | None = None
         self._final_ms: int | None = None
         self._connections = 0
         self._bad_ends = 0
@@ -121,16 +101,17 @@ class SpeechStream:
     def report(self) -> StreamReport:
         """How it is, for the controller."""
         behind = 0 if self.done else max(0, self.supply.next_index - self._lane.next_index)
-        catching_up = self._speech == "live" and behind > BEHIND_CHUNKS
+        speech = self._health.speech
+        catching_up = speech == "live" and behind > BEHIND_CHUNKS
         return StreamReport(
             stream=self.assignment.stream,
             epoch=self.assignment.epoch,
-            speech="catching-up" if catching_up else self._speech,
-            sent_ms=self._lane.sent_to_ms or None,
+            speech="catching-up" if catching_up else speech,
+            sent_ms=self._sent_ms,
             final_ms=self._final_ms,
             backlog_ms=behind * CHUNK_MS,
             done=self.done,
-            fault=self._fault,
+            fault=self._health.fault,
         )
 
     # --- its life ---
@@ -143,7 +124,7 @@ class SpeechStream:
                 await self._ask_for_lane()
             elif await self._go_on() and await self._all_stored():
                 self.done = True
-                self._set_speech("idle")
+                self._health.show("idle")
                 return
 
     @property
@@ -154,25 +135,28 @@ class SpeechStream:
     def live(self) -> None:
         """A session began."""
         self._backoff.begun(clock.now_s())
-        self._set_speech("live")
+        self._health.show("live")
+
+    def heard(self) -> None:
+        """The service has said that it hears us: nothing is wrong any more."""
+        self._health.well()
 
     def sent(self, recorded: Recorded) -> None:
         """A chunk goes out."""
+        self._sent_ms = max(self._sent_ms or 0, _end_ms(recorded))
         if recorded.chunk.index + BEHIND_CHUNKS >= self.supply.newest_index:
             age_ms = (clock.now_ns() - recorded.chunk.captured_ns) / clock.NS_PER_MS - CHUNK_MS
             self._around.sending.add(age_ms)
 
     def show(self, event: TranscriptPartial | TranscriptVoid) -> None:
         """A partial came, or is taken back."""
-        if isinstance(event, TranscriptPartial):
-            self._all_is_well()
-        self._around.emit(event)
+        if not self.superseded:
+            self._around.emit(event)
 
     def final(self, event: TranscriptFinal, tile: Tile) -> None:
         """A final came. After a refusal its tile would be wrong, and it will be said again."""
-        self._all_is_well()
         self._bad_ends = 0
-        if not self._out_of_step:
+        if not (self._out_of_step or self.superseded):
             self._send(self._finals.add(event, tile))
 
     @property
@@ -187,6 +171,14 @@ class SpeechStream:
         self.superseded = claimed.epoch > self.assignment.epoch
         self._claim_lane(claimed.covered_to)
         self._out_of_step = False
+        if self.superseded:
+            log.warning("%s: another worker has it, in epoch %d", self.assignment.stream, claimed.epoch)
+            text = f"another gateway has taken {self.assignment.stream} over (epoch {claimed.epoch})"
+            self._health.complain(
+                Fault(code="internal", message=text, hint="restart causal-control if this stays"), "failed"
+            )
+        elif last := self.supply.get(claimed.covered_to - 1) if claimed.covered_to else None:
+            self._final_ms = _end_ms(last)
 
     def _claim_lane(self, covered_to: int) -> None:
         self._lane = Lane(LANE, covered_to)
@@ -201,8 +193,9 @@ class SpeechStream:
             target = self._around.choose(self.assignment)
         except CausalError as error:
             return await self._blocked(error)
-        if self._speech == "idle":
-            self._set_speech("connecting")
+        self._blocked_s = None
+        if self._health.speech == "idle":
+            self._health.show("connecting")
         attempt = Attempt(target, self._lane, self.supply, self._scribe(), self._around.timing, self)
         return await self._consider(await attempt.run(), target)
 
@@ -236,13 +229,13 @@ class SpeechStream:
         wait_s = self._backoff.ended(clock.now_s(), at_least_s=failure.wait_s, at_once=failure.at_once)
         given_up = failure.max_tries is not None and self._backoff.tries > failure.max_tries
         if given_up or not failure.retryable:
-            self._complain(Fault(code=failure.code, message=failure.message, hint=failure.hint), "failed")
+            self._health.complain(Fault(code=failure.code, message=failure.message, hint=failure.hint), "failed")
             return await self._give_up(target)
         if failure.on_speech:
-            self._set_speech("idle")
+            self._health.show("idle")
         elif not failure.at_once:
             fault = Fault(code=failure.code, message=failure.message, hint=failure.hint, retrying=True)
-            self._complain(fault, "reconnecting")
+            self._health.complain(fault, "reconnecting")
         await self._rest(wait_s)
         return False
 
@@ -267,9 +260,9 @@ class SpeechStream:
         waiting = error.code == "engine-failed"
         if not waiting or now_s - self._blocked_s >= PATIENCE_S:
             fault = Fault(code=error.code, message=error.message, hint=error.hint, retrying=waiting)
-            self._complain(fault, "connecting" if waiting else "failed")
+            self._health.complain(fault, "connecting" if waiting else "failed")
         else:
-            self._set_speech("connecting")
+            self._health.show("connecting")
         await self._rest(LOOK_AGAIN_S)
         return not waiting and self._has_ended()
 
@@ -295,20 +288,7 @@ class SpeechStream:
         if send is not None:
             self._around.publish(send.event, send.coverage)
 
-    def _all_is_well(self) -> None:
-        self._blocked_s = None
-        if self._fault is not None:
-            self._fault = None
-            self._around.changed()
 
-    def _complain(self, fault: Fault, speech: SpeechState) -> None:
-        if fault != self._fault:
-            log.warning("%s: %s", self.assignment.stream, fault.message)
-            self._fault = fault
-            self._around.changed()
-        self._set_speech(speech)
-
-    def _set_speech(self, speech: SpeechState) -> None:
-        if speech != self._speech:
-            self._speech = speech
-            self._around.changed()
+def _end_ms(recorded: Recorded) -> int:
+    """Where on the stream's time line a chunk's last heard sample lies."""
+    return (recorded.chunk.position + recorded.chunk.valid) // SAMPLES_PER_MS

@@ -2,6 +2,9 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from causal.stt.codec import (
     Begin,
     HeardWord,
@@ -17,8 +20,6 @@ from causal.stt.codec import (
     audio_frame,
     parse,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 TURN = {
     "type": "Turn",

@@ -1,4 +1,5 @@
 import pytest
+
 from causal.stt.failures import classify, from_engine, lost
 
 SEE_ERROR = "See Error message for details"

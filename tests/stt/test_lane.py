@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from causal.stt.lane import Lane, Tile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from causal.messages import Chunk
+from causal.stt.lane import Lane, Tile
 
 LOUD, QUIET = 8000, 20
 

@@ -2,9 +2,9 @@ import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from causal.stt.options import Key, Options, headers, url
 
 from causal.errors import ConfigError
+from causal.stt.options import Key, Options, headers, url
 
 
 def options(**changes: object) -> Options:

@@ -1,4 +1,5 @@
 import pytest
+
 from causal.stt.pacing import Pacer
 
 

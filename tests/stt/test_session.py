@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from causal.stt.codec import parse
 from causal.stt.session import (
     Advance,
