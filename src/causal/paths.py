@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ class Paths:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Paths:
         """The directories of this stack. Raises `ConfigError` when a socket's path would be too long."""
-        runtime = environ.get("CAUSAL_RUNTIME_DIR") or f"{platformdirs.user_runtime_dir(appauthor=False)}/causal"
+        runtime = environ.get("CAUSAL_RUNTIME_DIR") or _user_runtime_dir()
         data = environ.get("CAUSAL_DATA_DIR") or platformdirs.user_data_dir("causal", appauthor=False)
         cache = environ.get("CAUSAL_CACHE_DIR") or platformdirs.user_cache_dir("causal", appauthor=False)
         paths = cls(Path(runtime).absolute(), Path(data).absolute(), Path(cache).absolute())
@@ -73,6 +74,12 @@ class Paths:
             raise ConfigError(f"{self.runtime} belongs to another user", "Set CAUSAL_RUNTIME_DIR to one of your own.")
         if status.st_mode & 0o077:
             self.runtime.chmod(0o700)
+
+
+def _user_runtime_dir() -> str:
+    """Where a user's sockets belong. Without XDG_RUNTIME_DIR platformdirs takes another, and says so each time."""
+    with warnings.catch_warnings(action="ignore"):
+        return f"{platformdirs.user_runtime_dir(appauthor=False)}/causal"
 
 
 @contextmanager

@@ -1,0 +1,174 @@
+"""The whole stack, as a user starts, uses and stops it: real processes, a real file, the real model."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jiwer
+import pytest
+from whisper_normalizer.english import EnglishTextNormalizer
+
+from causal.testing.stack import Stack
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+
+SERVICES = ["broker", "control", "engine", "resample", "stt", "capture"]
+SINKS = ["console", "jsonl"]
+
+
+def transcript_of(stack: Stack) -> Path:
+    return stack.paths.data / "transcripts" / "transcript.jsonl"
+
+
+def events_in(path: Path, kind: str = "") -> list[dict[str, Any]]:
+    """The events in a file of the jsonl sink; those of one type if asked for."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [event for event in map(json.loads, lines) if kind in ("", event["type"])]
+
+
+def text_of(finals: list[dict[str, Any]]) -> str:
+    return " ".join(final["text"] for final in sorted(finals, key=lambda final: final["start_ms"]))
+
+
+def word_error_rate(said: str, heard: str) -> float:
+    normalize = EnglishTextNormalizer()
+    return float(jiwer.wer(normalize(said), normalize(heard)))
+
+
+def play(stack: Stack, path: Path, options: str = "?speed=max") -> str:
+    """Starts a session that hears a file."""
+    reply = stack.ask("start", sources=[f"file:{path}{options}"])
+    assert reply["ok"], reply
+    session: str = reply["session"]
+    return session
+
+
+def wait_for_end(stack: Stack, session: str, within_s: float = 60.0) -> dict[str, Any]:
+    """The last `session-status` of a session, as the jsonl sink has it."""
+
+    def ended() -> dict[str, Any]:
+        told = events_in(transcript_of(stack), "session-status")
+        return next((event for event in told if event["session"] == session and event["state"] == "ended"), {})
+
+    return stack.until(ended, within_s, f"the end of session {session}")
+
+
+def heard_ms(stack: Stack) -> int:
+    """How much the first stream of the first session has heard."""
+    streams = [stream for session in stack.ask("status")["sessions"] for stream in session["streams"]]
+    return streams[0]["captured_ms"] if streams else 0
+
+
+def exit_codes(stack: Stack) -> dict[str, int]:
+    """Of each process, as honcho tells them."""
+    return {name: int(code) for name, code in re.findall(r"\| (\w+)\.1 stopped \(rc=(-?\d+)\)", stack.log(1000))}
+
+
+def test_honcho_brings_all_up_and_ctrl_c_lets_all_end_in_order(stack: Stack) -> None:
+    assert {f"{service}.1" for service in SERVICES} <= stack.alive().keys()
+    assert stack.stop() == 130
+    assert exit_codes(stack) == dict.fromkeys(SERVICES + SINKS, 0)
+    assert stack.leftovers() == []
+
+
+def test_ctrl_c_in_the_first_moment_leaves_nothing(procfile: Path) -> None:
+    stack = Stack(procfile)
+    stack.start()
+    stack.until(lambda: "jsonl.1 started" in stack.log(), what="honcho to have started all")
+    assert stack.stop() == 130
+    assert stack.leftovers() == []
+    stack.clear()
+
+
+def test_a_file_becomes_a_transcript_while_it_plays(stack: Stack, samples: Path) -> None:
+    session = play(stack, samples / "jfk.wav", "")
+    stack.until(lambda: events_in(transcript_of(stack), "transcript-final"), what="the first final")
+    assert heard_ms(stack) < 11_000, "the first final comes before the file is over"
+    assert wait_for_end(stack, session)["reason"] == "source-ended"
+
+    finals = events_in(transcript_of(stack), "transcript-final")
+    assert word_error_rate((samples / "jfk.txt").read_text(), text_of(finals)) <= 0.1
+    assert all({"session": session, "source": "file", "engine": "local"}.items() <= final.items() for final in finals)
+    words = [word for final in finals for word in final["words"]]
+    assert [word["start_ms"] for word in words] == sorted(word["start_ms"] for word in words)
+    assert 0 <= words[0]["start_ms"] < 1000 and 10_000 < words[-1]["end_ms"] <= 11_100
+    assert [event["seq"] for event in events_in(transcript_of(stack))] == list(
+        range(1, len(events_in(transcript_of(stack))) + 1)
+    )
+    assert finals[-1]["text"] in stack.log(), "the console has shown it"
+
+
+def test_a_sink_that_comes_in_the_middle_hears_what_was_said_before(
+    stack: Stack, samples: Path, tmp_path: Path
+) -> None:
+    session = play(stack, samples / "jfk.wav", "")
+    stack.until(lambda: events_in(transcript_of(stack), "transcript-final"), what="the first final")
+    late, now = tmp_path / "late.jsonl", tmp_path / "now.jsonl"
+    stack.launch("causal-sink", "jsonl", "--from", "start", "--out", str(late))
+    stack.launch("causal-sink", "jsonl", "--out", str(now))
+    wait_for_end(stack, session)
+    told = events_in(transcript_of(stack))
+    stack.until(lambda: events_in(late) == told, what="the same events in both files")
+    stack.until(lambda: events_in(now)[-1:] == told[-1:], what="the last event in the third file")
+    assert 0 < len(events_in(now)) < len(told), "a sink from now on has missed the beginning"
+
+
+def test_stop_waits_for_the_last_words(stack: Stack, samples: Path) -> None:
+    session = play(stack, samples / "jfk.wav", "")
+    stack.until(lambda: heard_ms(stack) > 4_500, 20, "four and a half seconds of sound")
+    reply = stack.ask("stop", session=session, within_s=15.0)
+    assert {"ok": True, "state": "ended", "backlog_ms": 0}.items() <= reply.items()
+    wait_for_end(stack, session, within_s=1.0)
+    heard = text_of(events_in(transcript_of(stack), "transcript-final"))
+    assert word_error_rate("And so my fellow Americans, ask not", heard) <= 0.2
+
+
+@pytest.mark.parametrize("late", [*SERVICES, "jsonl"])
+def test_any_process_may_come_last(late: str, procfile: Path, samples: Path, speech_model: None) -> None:
+    others = [name for name in SERVICES + SINKS if name != late]
+    with Stack(procfile, []) as stack:
+        for name in others:
+            stack.launch(*command_of(name))
+        if late == "control":
+            stack.until(lambda: len(workers(stack)) == len(others), what="all other processes")
+        else:
+            stack.wait_ready(set(others) - set(SINKS))
+        stack.launch(*command_of(late))
+        stack.wait_ready(SERVICES)
+        session = play(stack, samples / "austen-0930.wav")
+        wait_for_end(stack, session)
+        finals = events_in(transcript_of(stack), "transcript-final")
+        assert word_error_rate((samples / "austen-0930.txt").read_text(), text_of(finals)) <= 0.2
+
+
+def test_a_second_stack_in_the_same_directories_is_refused(stack: Stack) -> None:
+    holder = stack.alive()["broker.1"]
+    second = stack.launch("causal-broker")
+    assert second.wait(10) == 2
+    assert f"(pid {holder})" in stack.log() and "CAUSAL_RUNTIME_DIR" in stack.log()
+    assert stack.alive()["broker.1"] == holder
+
+
+def test_a_stopped_stack_begins_anew_and_opens_no_source_unasked(stack: Stack, samples: Path) -> None:
+    session = play(stack, samples / "jfk.wav", "")
+    stack.until(lambda: events_in(transcript_of(stack), "transcript-final"), what="the first final")
+    assert stack.stop() == 130
+    assert exit_codes(stack) == dict.fromkeys(SERVICES + SINKS, 0)
+
+    stack.start()
+    stack.wait_ready(SERVICES)
+    assert wait_for_end(stack, session)["reason"] == "stack-stopped"
+    assert stack.ask("status")["sessions"] == []
+    again = play(stack, samples / "austen-0930.wav")
+    wait_for_end(stack, again)
+    seqs = [event["seq"] for event in events_in(transcript_of(stack))]
+    assert seqs == list(range(1, len(seqs) + 1)), "one file, one count, over both runs"
+
+
+def command_of(name: str) -> list[str]:
+    return ["causal-sink", name] if name in SINKS else [f"causal-{name}"]
+
+
+def workers(stack: Stack) -> list[int]:
+    return [process.pid for process in stack.leftovers() if "--no-respawn" in process.cmdline()]
