@@ -131,12 +131,10 @@ class Capture:
 
     def _on_wake(self) -> None:
         self._waker.rest()
-        self._hub.tick()
         self._pump()
 
     def _on_next(self) -> None:
-        for stream in self._outlets:
-            self._hub.measure(stream)
+        self._measure()  # before anything is released
         now_s = time.monotonic()
         for parts in receive_all(self._next):
             try:
@@ -157,13 +155,17 @@ class Capture:
         self._pump()
 
     def _pump(self) -> None:
-        for stream, outlet in self._outlets.items():
-            self._hub.measure(stream)
+        for outlet in self._outlets.values():
             outlet.send(self._latency)
+
+    def _measure(self) -> None:
+        for stream in self._outlets:
+            self._hub.measure(stream)
 
     def _tick(self) -> None:
         self._hub.tick()
         self._pump()
+        self._measure()
         shown = (self._hub.devices, [(s, self._condition(s, o).state, o.sender.done) for s, o in self._outlets.items()])
         if shown != self._shown:
             self._shown = shown

@@ -1,0 +1,94 @@
+"""Capture on a real PipeWire of the tests' own. What PulseAudio and PipeWire have in common is in `test_pulse.py`."""
+
+import pytest
+import soundfile
+
+from causal.testing.counter_signal import analyse, counter
+from causal.testing.ears import Ears
+
+pytestmark = pytest.mark.live
+
+RATE_HZ = 48_000
+
+
+def test_the_loopback_is_heard_bit_for_bit(pipewire, tmp_path):
+    path = tmp_path / "counter.wav"
+    soundfile.write(path, counter(2 * RATE_HZ), RATE_HZ, subtype="FLOAT")
+    with Ears(pipewire.server) as ears:
+        ears.listen("system")
+        ears.hear(0.3)
+        player = pipewire.play(path)
+        ears.until(lambda: player.poll() is not None)
+        ears.hear(0.8)
+        heard = analyse(ears.sound())
+        assert heard.exact
+        assert (heard.first, heard.last) == (1, 2 * RATE_HZ)
+        assert heard.whole
+
+
+def test_system_is_the_loopback_and_mic_the_microphone(pipewire):
+    with Ears(pipewire.server) as ears:
+        ears.listen("system")
+        ears.hear(0.1)
+        assert ears.device() == "pulse:speakers.monitor"
+        assert "Source Output" in pipewire.pactl("list", "source-outputs")
+    with Ears(pipewire.server) as ears:
+        ears.listen("mic")
+        ears.hear(0.1)
+        assert ears.device() == "pulse:microphone"
+        assert (ears.blocks()[0].rate_hz, ears.blocks()[0].channels) == (RATE_HZ, 1)
+
+
+def test_stamps_follow_the_samples_to_5_ms_from_the_first_block_on(pipewire):
+    """libpulse's own interpolated latency is up to 250 ms off here."""
+    with Ears(pipewire.server) as ears:
+        ears.listen("system")
+        ears.hear(3.0)
+        held = ears.blocks()
+        started_ns = held[0].segment_started_ns
+        off_ms = [(h.captured_ns - started_ns) / 1e6 - h.segment_frame * 1000 / RATE_HZ for h in held]
+        assert max(map(abs, off_ms)) < 5.0
+        assert ears.reasons() == []
+
+
+def test_an_unplugged_loopback_is_lost_and_not_moved_elsewhere(pipewire):
+    module = pipewire.add_sink("headphones")
+    with Ears(pipewire.server) as ears:
+        ears.listen("pulse:headphones.monitor")
+        ears.hear(0.3)
+        pipewire.unload(module)
+        ears.until(lambda: ears.state() == "failed")
+        assert ears.error().code in ("device-lost", "device-not-found")
+        assert pipewire.pactl("list", "short", "source-outputs") == ""
+
+
+def test_system_follows_the_default_output(pipewire):
+    pipewire.add_sink("headphones")
+    with Ears(pipewire.server) as ears:
+        ears.listen("system")
+        ears.hear(0.3)
+        pipewire.pactl("set-default-sink", "headphones")
+        ears.until(lambda: ears.device() == "pulse:headphones.monitor")
+        ears.hear(0.3)
+        assert ears.reasons() == ["moved"]
+
+
+def test_without_its_session_manager_it_stalls_until_all_is_back(pipewire):
+    with Ears(pipewire.server) as ears:
+        ears.listen("pulse:speakers.monitor")
+        ears.hear(0.3)
+        pipewire.kill("wireplumber")
+        ears.until(lambda: ears.state() in ("stalled", "failed"), 15.0)
+        pipewire.stop()
+        pipewire.start()
+        ears.until(lambda: ears.state() == "capturing")
+        assert len(ears.reasons()) == 1
+
+
+def test_without_its_pulseaudio_door_the_device_is_lost(pipewire):
+    with Ears(pipewire.server) as ears:
+        ears.listen("system")
+        ears.hear(0.3)
+        pipewire.kill("pipewire-pulse")
+        ears.until(lambda: ears.state() == "failed")
+        assert ears.error().retryable
