@@ -1,13 +1,24 @@
 """What the live tests share: private sound servers, a prepared speech model, and a whole stack."""
 
 import shutil
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
+from causal import clock
+from causal.capture.hub import Hub
+from causal.capture.pulse import PulseBackend
+from causal.capture.ring import Held, Ring
 from causal.engine.app import cache_dir
 from causal.engine.prepare import prepare
+from causal.errors import SourceError
+from causal.messages.events import CaptureState
 from causal.paths import Paths
 from causal.testing import pipewire_server, pulse_server
 from causal.testing.pipewire_server import PrivatePipeWire
@@ -64,7 +75,76 @@ def pipewire() -> Iterator[PrivatePipeWire]:
         yield server
 
 
+@pytest.fixture
+def ears_on() -> type["Ears"]:
+    """`with ears_on(server.server) as ears:` listens to a sound server as capture does."""
+    return Ears
+
+
 def _skip_without(programs: Iterable[str]) -> None:
     missing = [program for program in programs if not shutil.which(program)]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+class Ears:
+    """Capture's hub, with rings long enough to keep 60 s of each stream."""
+
+    def __init__(self, server: str) -> None:
+        self.hub = Hub({"pulse": PulseBackend(50, server)}, wake=lambda: None)
+        self.rings: dict[str, Ring] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.hub.close()
+
+    def listen(self, source: str, stream: str = "s/one") -> Ring:
+        """Begins to hear a source."""
+        ring = self.rings[stream] = Ring(60.0)
+        self.hub.add(stream, source, ring, origin_ns=clock.now_ns())
+        return ring
+
+    def until(self, what: Callable[[], object], within_s: float = 10.0) -> None:
+        """Turns the hub until `what` is true. Raises `TimeoutError` with the state of all streams."""
+        until_s = time.monotonic() + within_s
+        while not what():
+            if time.monotonic() > until_s:
+                raise TimeoutError(f"{within_s} s: {[self.hub.condition(stream) for stream in self.rings]}")
+            self.hub.tick()
+            for stream in self.rings:
+                self.hub.measure(stream)
+            time.sleep(0.01)
+
+    def hear(self, seconds: float, stream: str = "s/one") -> None:
+        """Until so much more was heard."""
+        ring = self.rings[stream]
+        goal_ns = ring.heard_ns + round(seconds * clock.NS_PER_S)
+        self.until(lambda: ring.heard_ns >= goal_ns, seconds + 10.0)
+
+    def state(self, stream: str = "s/one") -> CaptureState:
+        return self.hub.condition(stream).state
+
+    def device(self, stream: str = "s/one") -> str | None:
+        return self.hub.condition(stream).device
+
+    def error(self, stream: str = "s/one") -> SourceError:
+        """What is wrong. Raises `AssertionError` when nothing is."""
+        error = self.hub.condition(stream).error
+        assert error is not None
+        return error
+
+    def blocks(self, stream: str = "s/one") -> list[Held]:
+        ring = self.rings[stream]
+        return [ring.held(n) for n in range(ring.tail, ring.head)]
+
+    def sound(self, stream: str = "s/one") -> npt.NDArray[np.float32]:
+        """All samples, shape `(frames, channels)`."""
+        return np.concatenate([block.samples for block in self.blocks(stream)])
+
+    def reasons(self, stream: str = "s/one") -> list[str]:
+        """Why segments after the first one began."""
+        return [block.gap_reason for block in self.blocks(stream) if block.gap_reason]

@@ -4,17 +4,16 @@ import pytest
 import soundfile
 
 from causal.testing.counter_signal import analyse, counter
-from causal.testing.ears import Ears
 
 pytestmark = pytest.mark.live
 
 RATE_HZ = 48_000
 
 
-def test_the_loopback_is_heard_bit_for_bit(pipewire, tmp_path):
+def test_the_loopback_is_heard_bit_for_bit(pipewire, tmp_path, ears_on):
     path = tmp_path / "counter.wav"
     soundfile.write(path, counter(2 * RATE_HZ), RATE_HZ, subtype="FLOAT")
-    with Ears(pipewire.server) as ears:
+    with ears_on(pipewire.server) as ears:
         ears.listen("system")
         ears.hear(0.3)
         player = pipewire.play(path)
@@ -26,22 +25,22 @@ def test_the_loopback_is_heard_bit_for_bit(pipewire, tmp_path):
         assert heard.whole
 
 
-def test_system_is_the_loopback_and_mic_the_microphone(pipewire):
-    with Ears(pipewire.server) as ears:
+def test_system_is_the_loopback_and_mic_the_microphone(pipewire, ears_on):
+    with ears_on(pipewire.server) as ears:
         ears.listen("system")
         ears.hear(0.1)
         assert ears.device() == "pulse:speakers.monitor"
         assert "Source Output" in pipewire.pactl("list", "source-outputs")
-    with Ears(pipewire.server) as ears:
+    with ears_on(pipewire.server) as ears:
         ears.listen("mic")
         ears.hear(0.1)
         assert ears.device() == "pulse:microphone"
         assert (ears.blocks()[0].rate_hz, ears.blocks()[0].channels) == (RATE_HZ, 1)
 
 
-def test_stamps_follow_the_samples_to_5_ms_from_the_first_block_on(pipewire):
+def test_stamps_follow_the_samples_to_5_ms_from_the_first_block_on(pipewire, ears_on):
     """libpulse's own interpolated latency is up to 250 ms off here."""
-    with Ears(pipewire.server) as ears:
+    with ears_on(pipewire.server) as ears:
         ears.listen("system")
         ears.hear(3.0)
         held = ears.blocks()
@@ -51,9 +50,9 @@ def test_stamps_follow_the_samples_to_5_ms_from_the_first_block_on(pipewire):
         assert ears.reasons() == []
 
 
-def test_an_unplugged_loopback_is_lost_and_not_moved_elsewhere(pipewire):
+def test_an_unplugged_loopback_is_lost_and_not_moved_elsewhere(pipewire, ears_on):
     module = pipewire.add_sink("headphones")
-    with Ears(pipewire.server) as ears:
+    with ears_on(pipewire.server) as ears:
         ears.listen("pulse:headphones.monitor")
         ears.hear(0.3)
         pipewire.unload(module)
@@ -62,9 +61,9 @@ def test_an_unplugged_loopback_is_lost_and_not_moved_elsewhere(pipewire):
         assert pipewire.pactl("list", "short", "source-outputs") == ""
 
 
-def test_system_follows_the_default_output(pipewire):
+def test_system_follows_the_default_output(pipewire, ears_on):
     pipewire.add_sink("headphones")
-    with Ears(pipewire.server) as ears:
+    with ears_on(pipewire.server) as ears:
         ears.listen("system")
         ears.hear(0.3)
         pipewire.pactl("set-default-sink", "headphones")
@@ -73,8 +72,8 @@ def test_system_follows_the_default_output(pipewire):
         assert ears.reasons() == ["moved"]
 
 
-def test_without_its_session_manager_it_stalls_until_all_is_back(pipewire):
-    with Ears(pipewire.server) as ears:
+def test_without_its_session_manager_it_stalls_until_all_is_back(pipewire, ears_on):
+    with ears_on(pipewire.server) as ears:
         ears.listen("pulse:speakers.monitor")
         ears.hear(0.3)
         pipewire.kill("wireplumber")
@@ -85,8 +84,8 @@ def test_without_its_session_manager_it_stalls_until_all_is_back(pipewire):
         assert len(ears.reasons()) == 1
 
 
-def test_without_its_pulseaudio_door_the_device_is_lost(pipewire):
-    with Ears(pipewire.server) as ears:
+def test_without_its_pulseaudio_door_the_device_is_lost(pipewire, ears_on):
+    with ears_on(pipewire.server) as ears:
         ears.listen("system")
         ears.hear(0.3)
         pipewire.kill("pipewire-pulse")

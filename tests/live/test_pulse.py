@@ -2,13 +2,13 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import soundfile
 
 from causal import clock
 from causal.testing.counter_signal import Heard, analyse, counter
-from causal.testing.ears import Ears
 from causal.testing.pulse_server import PrivatePulse
 
 pytestmark = pytest.mark.live
@@ -27,8 +27,8 @@ def openings(pulse: PrivatePulse) -> int:
     return pulse.pactl("list", "short", "source-outputs").count("protocol-native")
 
 
-def play_and_hear(pulse: PrivatePulse, source: str, sink: str, path: Path) -> Heard:
-    with Ears(pulse.server) as ears:
+def play_and_hear(ears_on: Any, pulse: PrivatePulse, source: str, sink: str, path: Path) -> Heard:
+    with ears_on(pulse.server) as ears:
         ears.listen(source)
         ears.hear(0.2)
         player = pulse.play(path, sink)
@@ -38,27 +38,27 @@ def play_and_hear(pulse: PrivatePulse, source: str, sink: str, path: Path) -> He
         return analyse(ears.sound())
 
 
-def test_the_loopback_is_heard_bit_for_bit(pulse, tmp_path):
-    heard = play_and_hear(pulse, "system", "speakers", counter_file(tmp_path, 2.0))
+def test_the_loopback_is_heard_bit_for_bit(pulse, tmp_path, ears_on):
+    heard = play_and_hear(ears_on, pulse, "system", "speakers", counter_file(tmp_path, 2.0))
     assert heard.whole
     assert (heard.first, heard.last) == (1, 2 * RATE_HZ)
 
 
-def test_the_microphone_is_heard_bit_for_bit(pulse, tmp_path):
-    heard = play_and_hear(pulse, "mic", "feed", counter_file(tmp_path, 1.5, channels=1))
+def test_the_microphone_is_heard_bit_for_bit(pulse, tmp_path, ears_on):
+    heard = play_and_hear(ears_on, pulse, "mic", "feed", counter_file(tmp_path, 1.5, channels=1))
     assert heard.whole
     assert (heard.first, heard.last) == (1, 1.5 * RATE_HZ)
 
 
-def test_a_device_is_heard_at_its_own_rate_and_channels(tmp_path):
-    with PrivatePulse(rate_hz=44_100) as pulse, Ears(pulse.server) as ears:
+def test_a_device_is_heard_at_its_own_rate_and_channels(tmp_path, ears_on):
+    with PrivatePulse(rate_hz=44_100) as pulse, ears_on(pulse.server) as ears:
         ring = ears.listen("mic")
         ears.hear(0.2)
         assert (ring.rate_hz, ring.channels) == (44_100, 1)
 
 
-def test_silence_is_delivered_at_full_rate(pulse):
-    with Ears(pulse.server) as ears:
+def test_silence_is_delivered_at_full_rate(pulse, ears_on):
+    with ears_on(pulse.server) as ears:
         ears.listen("system")
         ears.hear(0.1)
         began_s = time.monotonic()
@@ -68,8 +68,8 @@ def test_silence_is_delivered_at_full_rate(pulse):
         assert ears.state() == "silent"
 
 
-def test_stamps_follow_the_samples_to_2_ms_from_the_first_block_on(pulse):
-    with Ears(pulse.server) as ears:
+def test_stamps_follow_the_samples_to_2_ms_from_the_first_block_on(pulse, ears_on):
+    with ears_on(pulse.server) as ears:
         ring = ears.listen("mic")
         ears.hear(2.0)
         held = [ring.held(n) for n in range(ring.tail, ring.head)]
@@ -82,8 +82,8 @@ def test_stamps_follow_the_samples_to_2_ms_from_the_first_block_on(pulse):
         assert -5 < late_ms < 100
 
 
-def test_the_list_tells_kind_default_rate_and_channels(pulse):
-    with Ears(pulse.server) as ears:
+def test_the_list_tells_kind_default_rate_and_channels(pulse, ears_on):
+    with ears_on(pulse.server) as ears:
         ears.until(lambda: ears.hub.devices)
         found = {d.id: (d.kind, d.default, d.rate_hz, d.channels) for d in ears.hub.devices}
         assert found == {
@@ -93,8 +93,8 @@ def test_the_list_tells_kind_default_rate_and_channels(pulse):
         }
 
 
-def test_two_streams_share_one_opening_of_the_device(pulse):
-    with Ears(pulse.server) as ears:
+def test_two_streams_share_one_opening_of_the_device(pulse, ears_on):
+    with ears_on(pulse.server) as ears:
         ears.listen("system", "s1/system")
         ears.listen("pulse:speakers.monitor", "s2/system")
         ears.hear(0.3, "s1/system")
@@ -103,9 +103,9 @@ def test_two_streams_share_one_opening_of_the_device(pulse):
     assert openings(pulse) == 0
 
 
-def test_an_unplugged_loopback_is_lost_and_never_becomes_the_microphone(pulse_own, tmp_path):
+def test_an_unplugged_loopback_is_lost_and_never_becomes_the_microphone(pulse_own, tmp_path, ears_on):
     module = pulse_own.add_sink("headphones")
-    with Ears(pulse_own.server) as ears:
+    with ears_on(pulse_own.server) as ears:
         ears.listen("pulse:headphones.monitor")
         ears.hear(0.3)
         pulse_own.unload(module)
@@ -121,9 +121,9 @@ def test_an_unplugged_loopback_is_lost_and_never_becomes_the_microphone(pulse_ow
         assert not ears.sound().any()
 
 
-def test_system_follows_the_default_output(pulse_own, tmp_path):
+def test_system_follows_the_default_output(pulse_own, tmp_path, ears_on):
     pulse_own.add_sink("headphones")
-    with Ears(pulse_own.server) as ears:
+    with ears_on(pulse_own.server) as ears:
         ears.listen("system")
         ears.hear(0.3)
         pulse_own.pactl("set-default-sink", "headphones")
@@ -137,8 +137,8 @@ def test_system_follows_the_default_output(pulse_own, tmp_path):
         assert (heard.first, heard.last) == (1, RATE_HZ // 2)
 
 
-def test_a_killed_server_is_told_and_taken_up_again_when_it_is_back(pulse_own):
-    with Ears(pulse_own.server) as ears:
+def test_a_killed_server_is_told_and_taken_up_again_when_it_is_back(pulse_own, ears_on):
+    with ears_on(pulse_own.server) as ears:
         ring = ears.listen("mic")
         ears.hear(0.3)
         pulse_own.kill()
@@ -151,8 +151,8 @@ def test_a_killed_server_is_told_and_taken_up_again_when_it_is_back(pulse_own):
         assert lost.captured_ns > last.captured_ns
 
 
-def test_a_suspended_device_is_stalled_until_it_is_resumed(pulse_own):
-    with Ears(pulse_own.server) as ears:
+def test_a_suspended_device_is_stalled_until_it_is_resumed(pulse_own, ears_on):
+    with ears_on(pulse_own.server) as ears:
         ears.listen("system")
         ears.hear(0.3)
         pulse_own.pactl("suspend-sink", "speakers", "1")
@@ -163,8 +163,8 @@ def test_a_suspended_device_is_stalled_until_it_is_resumed(pulse_own):
         assert ears.reasons() == ["suspended"]
 
 
-def test_after_a_frozen_server_the_stamps_are_right_again(pulse_own):
-    with Ears(pulse_own.server) as ears:
+def test_after_a_frozen_server_the_stamps_are_right_again(pulse_own, ears_on):
+    with ears_on(pulse_own.server) as ears:
         ring = ears.listen("mic")
         ears.hear(0.5)
         pulse_own.freeze()
@@ -176,8 +176,8 @@ def test_after_a_frozen_server_the_stamps_are_right_again(pulse_own):
         assert 0 < late_s < 0.3
 
 
-def test_a_muted_device_is_muted(pulse_own):
-    with Ears(pulse_own.server) as ears:
+def test_a_muted_device_is_muted(pulse_own, ears_on):
+    with ears_on(pulse_own.server) as ears:
         ears.listen("system")
         ears.hear(0.2)
         pulse_own.pactl("set-sink-mute", "speakers", "1")
@@ -186,8 +186,8 @@ def test_a_muted_device_is_muted(pulse_own):
         ears.until(lambda: ears.state() == "capturing")
 
 
-def test_without_a_server_the_error_says_what_to_start(tmp_path):
-    with Ears(f"unix:{tmp_path}/none") as ears:
+def test_without_a_server_the_error_says_what_to_start(tmp_path, ears_on):
+    with ears_on(f"unix:{tmp_path}/none") as ears:
         ears.listen("mic")
         ears.until(lambda: ears.state() == "failed")
         error = ears.error()
@@ -195,19 +195,19 @@ def test_without_a_server_the_error_says_what_to_start(tmp_path):
         assert "PipeWire" in error.hint
 
 
-def test_an_unknown_device_is_not_found(pulse):
-    with Ears(pulse.server) as ears:
+def test_an_unknown_device_is_not_found(pulse, ears_on):
+    with ears_on(pulse.server) as ears:
         ears.listen("pulse:nothing-like-it")
         ears.until(lambda: ears.state() == "failed")
         assert ears.error().code == "device-not-found"
 
 
-def test_opening_and_closing_many_times_leaves_no_threads_or_descriptors(pulse):
+def test_opening_and_closing_many_times_leaves_no_threads_or_descriptors(pulse, ears_on):
     def held() -> tuple[int, int]:
         return len(list(Path("/proc/self/task").iterdir())), len(list(Path("/proc/self/fd").iterdir()))
 
     def once() -> None:
-        with Ears(pulse.server) as ears:
+        with ears_on(pulse.server) as ears:
             ears.listen("system")
             ears.hear(0.05)
 
