@@ -74,7 +74,7 @@ def engine() -> Iterator[tuple[psutil.Process, str, str]]:
     """An engine in a process of its own: (process, url, key)."""
     with tempfile.TemporaryDirectory() as folder:
         environ = {**os.environ, "CAUSAL_RUNTIME_DIR": folder, "CAUSAL_DATA_DIR": folder}
-        command = [sys.executable, "-m", "causal.engine.app", "serve"]
+        command = [sys.executable, "-m", "causal.engine.app", "--no-respawn"]
         started = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL)
         try:
             address = Path(folder) / "engine.json"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
-import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,8 +13,13 @@ from pathlib import Path
 
 import click
 
-from causal.errors import CausalError
+from causal import service
+from causal.control_link import ControlLink
+from causal.errors import CausalError, EngineError
+from causal.loop import AsyncLoop
+from causal.messages.control import Fault
 from causal.paths import Paths
+from causal.service import Options
 
 from .address import write_address
 from .decoder import Decoder, Model
@@ -22,6 +27,8 @@ from .moonshine import Moonshine
 from .prepare import find_model
 from .prepare import prepare as prepare_model
 from .server import serving
+
+log = logging.getLogger("causal.engine")
 
 
 @dataclass(frozen=True)
@@ -54,22 +61,45 @@ def load(cache_dir: Path) -> Model:
     return Moonshine(find_model(cache_dir))
 
 
-@click.group(invoke_without_command=True)
+@click.group("causal-engine", invoke_without_command=True)
+@service.options
 @click.pass_context
-def main(context: click.Context) -> None:
-    """The local speech engine."""
+def main(context: click.Context, options: Options) -> None:
+    """The local speech engine: serves until stopped."""
     if context.invoked_subcommand is None:
-        context.invoke(serve)
+        asyncio.run(serve(options))
 
 
-@main.command()
-@click.option("--port", default=0, help="TCP port on 127.0.0.1; 0 takes any free one.")
-def serve(port: int) -> None:
-    """Serves until stopped."""
-    paths = Paths.from_environment()
-    paths.make()
-    engine = Engine(cache_dir(paths), paths.engine_file, port, key=secrets.token_urlsafe(32))
-    asyncio.run(until_stopped(engine))
+async def serve(options: Options) -> None:
+    """Serves until SIGTERM, Ctrl-C or the stack's end."""
+    with service.opened("engine", options, AsyncLoop()) as me:
+        model = ModelWatch(cache_dir(me.paths))
+        control = ControlLink(me, report=lambda: {"fault": model.fault()})
+        me.on_stop(me.loop.stop)
+        key = secrets.token_urlsafe(32)
+        engine = Engine(model.cache_dir, me.paths.engine_file, me.settings.engine_port, me.settings.engine_threads, key)
+        async with running(engine) as url:
+            log.info("listens at %s", url)
+            await me.loop.run()
+        control.close()
+
+
+class ModelWatch:
+    """Says whether the model is there, so that its absence shows before anybody has spoken."""
+
+    def __init__(self, cache_dir: Path) -> None:
+        self.cache_dir = cache_dir
+        self._found = False
+
+    def fault(self) -> Fault | None:
+        """What keeps the engine from working; a model that was found once stays found."""
+        if not self._found:
+            try:
+                find_model(self.cache_dir)
+            except EngineError as error:
+                return Fault(code=error.code, message=error.message, hint=error.hint, retrying=True)
+            self._found = True
+        return None
 
 
 @main.command()
@@ -86,17 +116,3 @@ def prepare(wheel: Path | None) -> None:
 def cache_dir(paths: Paths) -> Path:
     """The engine's part of the cache."""
     return paths.cache / "engine"
-
-
-async def until_stopped(engine: Engine) -> None:
-    """Serves until SIGTERM or SIGINT."""
-    stopped = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with running(engine) as url:
-        click.echo(url)
-        await stopped.wait()
-
-
-if __name__ == "__main__":
-    main()
