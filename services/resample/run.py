@@ -22,6 +22,9 @@ from .framer import Frame, Framer
 from .ratio import Ratio
 from .resampler import Floats, Resampler
 
+GRID_NS = 2
+"""How well a time must fit to a frame, so that it is no chance: frames are 5000 to 125000 ns apart."""
+
 
 class Run:
     """Takes the frames of one run in order, gives its chunks. Frames it has had already it leaves out."""
@@ -31,13 +34,17 @@ class Run:
         block: Block,
         position: int,
         *,
+        started_ns: int | None = None,
         first_frame: int | None = None,
         restart_frame: int | None = None,
         done_chunks: int = 0,
     ) -> None:
-        """A run of `block`'s segment. It begins with this block, at `position`, unless an earlier `first_frame` is
-        given, whose first `done_chunks` are in the journal; then frames are wanted from `restart_frame` on."""
-        self._started_ns = block.segment_started_ns
+        """A run that begins with `block`, at `position`.
+
+        One that is taken up has begun before: with `first_frame` of the segment that began at `started_ns`. Its first
+        `done_chunks` are in the journal, and frames are wanted from `restart_frame` on.
+        """
+        self._started_ns = block.segment_started_ns if started_ns is None else started_ns
         self._format = (block.rate_hz, block.channels)
         self._ratio = Ratio(block.rate_hz)
         self._first_frame = block.segment_frame if first_frame is None else first_frame
@@ -58,17 +65,18 @@ class Run:
         """The frames of the segment before this one are not needed any more, whatever happens."""
         return self._first_frame + self._ratio.restart_frame(self._chunks * CHUNK_SAMPLES)
 
-    def continues_with(self, block: Block) -> bool:
-        """Whether `block` goes on where this run is, or before."""
-        return (
-            block.segment_started_ns == self._started_ns
-            and (block.rate_hz, block.channels) == self._format
-            and block.segment_frame <= self._next_frame
-        )
+    def place(self, block: Block) -> int | None:
+        """The block's first frame, counted in this run's segment; None when the block does not go on where the run
+        is, or before."""
+        if (block.rate_hz, block.channels) != self._format:
+            return None
+        before = _frames_between(self._started_ns, block)
+        frame = None if before is None else before + block.segment_frame
+        return frame if frame is not None and frame <= self._next_frame else None
 
-    def push(self, segment_frame: int, frames: Floats) -> list[Frame]:
-        """The chunks that are complete after `frames`, the first of which is the segment's `segment_frame`."""
-        new = frames[self._next_frame - segment_frame :]
+    def push(self, frame: int, frames: Floats) -> list[Frame]:
+        """The chunks that are complete after `frames`, the first of which is the segment's `frame`."""
+        new = frames[self._next_frame - frame :]
         self._next_frame += len(new)
         return self._cut(self._resampler.push(new)) if len(new) else []
 
@@ -100,19 +108,49 @@ def taken_up(last: Chunk, block: Block) -> Run | Literal["journalled", "new"]:
     """
     ratio = Ratio(block.rate_hz)
     run_ns = last.captured_ns - last.segment_chunk * CHUNK_SAMPLES * SAMPLE_NS
-    first = ratio.frames_in(run_ns - block.segment_started_ns) if last.mid_segment else 0
-    if block.segment_started_ns + ratio.ns(first) != run_ns or first < 0:
+    found = _run_and_block(last, run_ns, block)
+    if found is None:
         return "journalled" if block.segment_started_ns < run_ns else "new"
-    stop = block.segment_frame + block.frames
+    started_ns, first, frame = found
+    stop = frame + block.frames
     if stop <= first:
         return "journalled"
     done_chunks = last.segment_chunk + 1
     if last.valid < CHUNK_SAMPLES:
         done = last.segment_chunk * CHUNK_SAMPLES + last.valid
         return "journalled" if ratio.samples(stop - first) <= done else "new"
-    offered = ratio.step_after(max(0, block.segment_frame - first))
+    offered = ratio.step_after(max(0, frame - first))
     restart = max(offered, ratio.restart_frame(done_chunks * CHUNK_SAMPLES))
     if ratio.samples(restart) > done_chunks * CHUNK_SAMPLES:
         return "new"
-    position = last.position - last.segment_chunk * CHUNK_SAMPLES
-    return Run(block, position, first_frame=first, restart_frame=first + restart, done_chunks=done_chunks)
+    return Run(
+        block,
+        last.position - last.segment_chunk * CHUNK_SAMPLES,
+        started_ns=started_ns,
+        first_frame=first,
+        restart_frame=first + restart,
+        done_chunks=done_chunks,
+    )
+
+
+def _run_and_block(last: Chunk, run_ns: int, block: Block) -> tuple[int, int, int] | None:
+    """When the segment of the journal's run began, the run's first frame in it and the block's; None when the block
+    is of another segment."""
+    if not last.mid_segment:
+        before = _frames_between(run_ns, block)
+        return None if before is None else (run_ns, 0, before + block.segment_frame)
+    ratio, started_ns = Ratio(block.rate_hz), block.segment_started_ns
+    first = ratio.frames_in(run_ns - started_ns)
+    return (started_ns, first, block.segment_frame) if first > 0 and started_ns + ratio.ns(first) == run_ns else None
+
+
+def _frames_between(started_ns: int, block: Block) -> int | None:
+    """The frames from a segment's start to the start of the block's segment, if both are one run of sound: 0 for the
+    same segment. A capture process that takes a file up again begins its first segment amid the one before, on a
+    whole frame."""
+    between_ns = block.segment_started_ns - started_ns
+    if between_ns == 0 or block.segment > 0:
+        return 0 if between_ns == 0 else None
+    ratio = Ratio(block.rate_hz)
+    frames = ratio.frames_in(between_ns)
+    return frames if frames > 0 and abs(ratio.ns(frames) - between_ns) <= GRID_NS else None

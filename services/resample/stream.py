@@ -144,27 +144,31 @@ class Stream:
     def _take(self, block: Block, frames: Floats) -> list[Action]:
         actions: list[Action] = []
         if self._run is None and self._last is not None:
-            run = taken_up(self._last, block)
-            if run == "journalled":
+            found = taken_up(self._last, block)
+            if found == "journalled":
                 return []
-            self._run = None if run == "new" else run
-        if self._run is None or not self._run.continues_with(block):
-            actions += self.flush()
-            actions += self._open(block)
+            self._run = None if found == "new" else found
         self._last = None
-        assert self._run is not None
-        self._kept_back.append((block.n, block.segment_frame + block.frames))
-        return actions + self._keep(self._run, self._run.push(block.segment_frame, frames))
+        run = self._run
+        frame = run.place(block) if run is not None else None
+        if run is None or frame is None:
+            actions += self.flush()
+            run, news = self._opened(block)
+            actions += news
+            frame = block.segment_frame
+        self._run = run
+        self._kept_back.append((block.n, frame + block.frames))
+        return actions + self._keep(run, run.push(frame, frames))
 
-    def _open(self, block: Block) -> list[Action]:
-        """A new run begins with `block`."""
+    def _opened(self, block: Block) -> tuple[Run, list[Action]]:
+        """A new run that begins with `block`, and what is to be told of it."""
         first_ever = self._next_index == 0
         position, hole = self._timeline.open(captured_ns(block))
         self._activity = Activity()
-        self._run = Run(block, position)
+        run = Run(block, position)
         if hole is None or (first_ever and not block.gap_reason):
-            return []
-        return [self._gap(hole, block.gap_reason or ("overflow" if block.segment_frame else "restarted"))]
+            return run, []
+        return run, [self._gap(hole, block.gap_reason or ("overflow" if block.segment_frame else "restarted"))]
 
     def _finish_with(self, block: Block) -> list[Action]:
         """The end mark; one with a reason says that nothing was heard before it."""

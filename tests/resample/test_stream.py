@@ -29,13 +29,14 @@ class Sender:
     """What capture does, in a few lines: numbers its blocks, keeps them until they are acknowledged, goes back."""
 
     def __init__(self, epoch=1, segment_started_ns=STARTED_NS, rate_hz=48000, segment_frame=0):
-        self.epoch, self.rate_hz = epoch, rate_hz
+        self.epoch, self.rate_hz, self.number = epoch, rate_hz, -1
         self.kept = []
         self.cursor = self.oldest = 0
         self.segment(segment_started_ns, segment_frame)
 
     def segment(self, started_ns, frame=0, reason=""):
         self.started_ns, self.frame, self.reason = started_ns, frame, reason
+        self.number += 1
 
     def block(self, sound, end=False):
         frames = len(sound)
@@ -48,6 +49,7 @@ class Sender:
             rate_hz=self.rate_hz,
             channels=1,
             frames=frames,
+            segment=self.number,
             segment_started_ns=self.started_ns,
             segment_frame=self.frame,
             gap_reason=self.reason,
@@ -197,27 +199,22 @@ def test_a_new_capture_process_costs_a_gap_and_not_the_stream():
     assert desk.chunks[-1].position == 16 * 2_800
 
 
-def test_a_file_goes_on_where_it_was_after_a_capture_kill():
-    """A file's segment begins with the session; its new reader starts a bit before the position that it is told."""
-    sound = noise(44100 * 3)
-    desk = Desk().send(Sender(epoch=1, rate_hz=44100).blocks(sound[:70000], 2205))
+@pytest.mark.parametrize("both", [False, True], ids=["capture", "both"])
+@pytest.mark.parametrize("rate_hz", [8000, 44100, 48000])
+@pytest.mark.parametrize("heard_s", [0.0, 0.3, 0.9, 1.6, 2.4])
+def test_a_file_goes_on_where_it_was_after_a_kill(both, rate_hz, heard_s):
+    """A file begins with the session; its new reader starts half a second before the position that it is told."""
+    sound = noise(rate_hz * 3)
+    desk = Desk().send(Sender(epoch=1, rate_hz=rate_hz).blocks(sound[: int(heard_s * rate_hz)], rate_hz // 20))
+    if both:
+        desk.kill()
     told = desk.stream.tell(desk.now_s + 1)
-    begin = max(0, told.position - 8000) * 44100 // 16000
-    desk.send(Sender(epoch=2, rate_hz=44100, segment_frame=begin).blocks(sound[begin:], 2205).end())
-    assert np.array_equal(desk.heard, one_shot(sound, 44100))
-    assert desk.gaps == {}
-
-
-def test_a_file_goes_on_where_it_was_after_both_were_killed():
-    sound = noise(44100 * 3)
-    desk = Desk().send(Sender(epoch=1, rate_hz=44100).blocks(sound[:70000], 2205))
-    desk.kill()
-    told = desk.stream.tell(desk.now_s + 1)
-    assert told.position == desk.chunks[-1].position + 1600
-    begin = max(0, told.position - 8000) * 44100 // 16000
-    desk.send(Sender(epoch=2, rate_hz=44100, segment_frame=begin).blocks(sound[begin:], 2205).end())
-    assert np.abs(desk.heard.astype(int) - one_shot(sound, 44100)).max() <= 1
+    begin = max(0, told.position - 8000) * rate_hz // 16000
+    again = Sender(epoch=2, rate_hz=rate_hz, segment_started_ns=STARTED_NS + begin * 10**9 // rate_hz)
+    desk.send(again.blocks(sound[begin:], rate_hz // 20).end())
     assert len(desk.heard) == 48000
+    assert np.abs(desk.heard.astype(int) - one_shot(sound, rate_hz)).max() <= (1 if both else 0)
+    assert [chunk.position for chunk in desk.chunks[:-1]] == list(range(0, 48000, 1600))
     assert desk.gaps == {}
 
 
