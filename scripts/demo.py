@@ -11,7 +11,6 @@ import sys
 import time
 from pathlib import Path
 
-from causal.testing.stack import Stack
 from children import Children
 
 ROOT = Path(__file__).parent.parent
@@ -31,13 +30,15 @@ def main() -> int:
 
 def show(children: Children) -> int:
     """Prepares the engine, starts the stack, plays the recording, stops the stack."""
+    from causal.testing.stack import Stack  # here, so that Ctrl-C is heard before
+
     if code := children.run([str(BIN / "causal-engine"), "prepare"]):
         return code
     print("Starting the stack", flush=True)
     started_s = time.monotonic()
     with Stack(ROOT / "Procfile", environment={"CAUSAL_ENGINE": "local"}) as stack:
         print(f"Ready after {time.monotonic() - started_s:.1f} s. Listening to {CLIP.relative_to(ROOT)}:\n", flush=True)
-        command = [str(BIN / "causal-ctl"), "start", f"file:{CLIP}", "--follow", "--wait"]
+        command = [str(BIN / "causal-ctl"), "start", f"file:{CLIP}", "--follow"]
         code = children.run(command, environment=stack.environment)
         if code:
             print(stack.log(), file=sys.stderr)

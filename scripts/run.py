@@ -17,9 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from causal.control import key
-
 from causal import settings
+from causal.control import key
 from causal.errors import ConfigError
 from children import Children
 

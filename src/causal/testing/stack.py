@@ -57,7 +57,7 @@ class Stack:
         lines = dict(line.split(": ", 1) for line in procfile.read_text("utf-8").splitlines() if ": " in line)
         self.processes = list(lines) if processes is None else list(processes)
         # A short path: a Unix socket's has at most 103 bytes everywhere.
-        self.folder = Path(tempfile.mkdtemp(prefix="causal-", dir="/tmp" if Path("/tmp").is_dir() else None))
+        self.folder = Path(tempfile.mkdtemp(prefix="causal-stack-", dir="/tmp" if Path("/tmp").is_dir() else None))
         self.environment = _own_environment(self.folder) | dict(environment or {})
         self.paths = Paths.from_environment(self.environment)
         self._services = {name for name in self.processes if not lines[name].startswith("exec causal-sink")}
@@ -72,7 +72,7 @@ class Stack:
             self.start()
             self.wait_ready(self._services)
         except BaseException:
-            self.clear()
+            self._give_up()
             raise
         return self
 
@@ -109,14 +109,18 @@ class Stack:
         return self._honcho.wait(STOP_WITHIN_S) if self._honcho else None
 
     def clear(self) -> None:
-        """Takes away whatever is left, by force; the directories too."""
-        for process in self.leftovers():
-            with contextlib.suppress(psutil.Error):
-                process.kill()
-        for child in (self._honcho, *self._launched):
-            if child is not None:
-                child.wait(STOP_WITHIN_S)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Takes away whatever is left, by force; the directories too. An impatient Ctrl-C waits until that is done."""
+        former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+        try:
+            for process in self.leftovers():
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            for child in (self._honcho, *self._launched):
+                if child is not None:
+                    child.wait(STOP_WITHIN_S)
+            shutil.rmtree(self.folder, ignore_errors=True)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
     def ctl(self, *arguments: str, within_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Runs `causal-ctl` against this stack; its output and exit code are in what returns."""
@@ -182,6 +186,14 @@ class Stack:
     def leftovers(self) -> list[psutil.Process]:
         """The processes of this stack that run at the moment: none, after a `stop`."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _give_up(self) -> None:
+        """In order if possible, else by force."""
+        try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.stop()
+        finally:
+            self.clear()
 
     def _spawn(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as output:
