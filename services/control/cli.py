@@ -76,7 +76,7 @@ def list_(as_json: bool) -> None:
     reply = _ask(List())
     lines = _show(reply, as_json, tables.devices)
     if not lines and not as_json:
-        click.echo("nothing can be heard: there is neither a microphone nor system sound", err=True)
+        click.echo("nothing can be heard; causal-ctl status says what is wrong", err=True)
 
 
 @_command

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import socket
 import time
-from pathlib import Path
 from typing import Any
 
 import zmq
@@ -38,16 +38,12 @@ class Client:
 
     def ask(self, request: Message, within_s: float = ANSWER_WITHIN_S) -> dict[str, Any]:
         """The reply's map. Raises `NoStack`, or `CausalError` with code, message and hint of a refusal."""
-        if not self._socket_file("control").exists():
-            raise NoStack(f"no stack is running in {self._paths.runtime}")
+        self._find_controller()
         fields = wire.to_map(request) | {"v": PROTOCOL_VERSION, "id": secrets.token_hex(8)}
-        with self._context.socket(zmq.DEALER) as socket:
-            socket.linger = 0
-            socket.immediate = True
-            socket.connect(self._paths.address("control"))
-            if not socket.poll(int(BACK_WITHIN_S * 1000), zmq.POLLOUT):
-                raise NoStack(f"no stack is running in {self._paths.runtime}; one was, and did not end in good order")
-            reply = _exchange(socket, fields, time.monotonic() + within_s)
+        with self._context.socket(zmq.DEALER) as dealer:
+            dealer.linger = 0
+            dealer.connect(self._paths.address("control"))
+            reply = _exchange(dealer, fields, time.monotonic() + within_s)
         if reply is None:
             raise NoStack(f"the controller has not answered for {within_s:.0f} s")
         if not reply.get("ok"):
@@ -57,32 +53,48 @@ class Client:
     def wait_gone(self, within_s: float) -> bool:
         """Whether controller and broker have ended by then."""
         deadline_s = time.monotonic() + within_s
-        while any(self._socket_file(name).exists() for name in ("control", "log")):
+        while self._listens("control") or self._listens("log"):
             if time.monotonic() > deadline_s:
                 return False
             time.sleep(LOOK_EVERY_S)
         return True
 
-    def _socket_file(self, name: str) -> Path:
-        return Path(self._paths.address(name).removeprefix("ipc://"))
+    def _find_controller(self) -> None:
+        """Waits for one that is being restarted: others of its stack are alive then."""
+        deadline_s = time.monotonic() + BACK_WITHIN_S
+        while not self._listens("control"):
+            if time.monotonic() > deadline_s or not self._anybody_alive():
+                raise NoStack(f"no stack is running in {self._paths.runtime}")
+            time.sleep(LOOK_EVERY_S)
+
+    def _listens(self, name: str) -> bool:
+        """Whether a process has this socket; its file stays behind."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            return probe.connect_ex(self._paths.address(name).removeprefix("ipc://")) == 0
+
+    def _anybody_alive(self) -> bool:
+        """Whether a process lives whose pid stands in a lock of the stack."""
+        import psutil  # only in trouble
+
+        texts = [lock.read_text("ascii", "replace").strip() for lock in self._paths.runtime.glob("*.lock")]
+        return any(text.isdecimal() and psutil.pid_exists(int(text)) for text in texts)
 
 
-def _exchange(socket: zmq.Socket[bytes], fields: dict[str, Any], until_s: float) -> dict[str, Any] | None:
+def _exchange(dealer: zmq.Socket[bytes], fields: dict[str, Any], until_s: float) -> dict[str, Any] | None:
     """Asks, and asks again with the same id, until the reply comes; None when it does not."""
     frame = wire.pack_map(fields)
-    while (left_s := until_s - time.monotonic()) > 0:
-        if socket.poll(int(min(left_s, ASK_AGAIN_S) * 1000), zmq.POLLOUT):
-            socket.send_multipart([b"", frame])
-        asked_s = time.monotonic()
-        while (wait_s := min(until_s, asked_s + ASK_AGAIN_S) - time.monotonic()) > 0:
-            if socket.poll(max(1, int(wait_s * 1000))) and (reply := _reply(socket, fields["id"])):
+    while (now_s := time.monotonic()) < until_s:
+        dealer.send_multipart([b"", frame])
+        again_s = min(until_s, now_s + ASK_AGAIN_S)
+        while (wait_s := again_s - time.monotonic()) > 0:
+            if dealer.poll(max(1, int(wait_s * 1000))) and (reply := _reply(dealer, fields["id"])):
                 return reply
     return None
 
 
-def _reply(socket: zmq.Socket[bytes], request_id: str) -> dict[str, Any] | None:
+def _reply(dealer: zmq.Socket[bytes], request_id: str) -> dict[str, Any] | None:
     try:
-        reply = wire.unpack_map(socket.recv_multipart()[-1])
+        reply = wire.unpack_map(dealer.recv_multipart()[-1])
     except WireError:
         return None
     return reply if reply.get("id") == request_id else None
