@@ -98,7 +98,8 @@ class FileStream:
         buffer = np.zeros((max(1, rate_hz * self._block_ms // 1000), channels), np.float32)
         listener.on_format(rate_hz, channels)
         began_ns, began_frame = clock.now_ns(), frame
-        file.seek(frame)
+        if frame:
+            file.seek(frame)
         while frame < file.frames:
             block = _read(file, buffer, self._source.path)
             if not len(block):

@@ -1,6 +1,6 @@
 import pytest
-from causal.capture.aliases import resolve
 
+from causal.capture.aliases import resolve
 from causal.errors import SourceError
 from causal.messages.control import Device
 

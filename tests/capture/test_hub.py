@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+
 from causal.capture.hub import Hub
 from causal.capture.ring import Ring
-
 from causal.errors import SourceError
 from causal.testing.fake_source import FakeSource
 

@@ -1,4 +1,5 @@
 import numpy as np
+
 from causal.capture.level import FLOOR_DBFS, Level
 
 

@@ -2,9 +2,10 @@ import itertools
 
 import numpy as np
 import pytest
-from causal.capture.ring import Ring
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from causal.capture.ring import Ring
 
 RATE_HZ = 1000
 

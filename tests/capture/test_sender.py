@@ -2,9 +2,9 @@ import random
 
 import numpy as np
 import pytest
+
 from causal.capture.ring import Ring
 from causal.capture.sender import Sender
-
 from causal.messages import Next
 
 STREAM = "s1/mic"

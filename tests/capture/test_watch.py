@@ -1,4 +1,5 @@
 import pytest
+
 from causal.capture.watch import should_reopen, state_of
 
 

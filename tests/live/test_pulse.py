@@ -215,4 +215,6 @@ def test_opening_and_closing_many_times_leaves_no_threads_or_descriptors(pulse, 
     before = held()
     for _ in range(10):
         once()
-    assert held() == before
+    tasks, descriptors = held()
+    assert tasks <= before[0]
+    assert descriptors <= before[1]

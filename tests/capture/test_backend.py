@@ -1,0 +1,37 @@
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+from causal.capture import backend
+from causal.capture.backend import load_backends
+from causal.testing.fake_source import FakeSource
+
+
+def test_our_own_backends_enter_by_the_public_door():
+    found = load_backends(50)
+    assert {"file", "pulse"} <= set(found)
+    assert not found["file"].live
+    assert found["pulse"].live
+
+
+def test_a_backend_that_cannot_be_loaded_is_left_out_and_named(monkeypatch, caplog):
+    entries = [
+        EntryPoint("broken", "causal.no_such_module:Backend", backend.GROUP),
+        EntryPoint("fake", "causal.testing.fake_source:FakeSource", backend.GROUP),
+    ]
+    monkeypatch.setattr(backend, "entry_points", lambda group: entries)
+    found = load_backends(20)
+    assert list(found) == ["fake"]
+    assert isinstance(found["fake"], FakeSource)
+    assert found["fake"].block_ms == 20
+    assert "broken" in caplog.text
+
+
+def test_loading_backends_loads_no_system_library():
+    program = (
+        "import sys; from causal.capture.backend import load_backends; load_backends(50);"
+        "print([m for m in ('pulsectl', 'soundfile') if m in sys.modules],"
+        "'libpulse' in open('/proc/self/maps').read() if sys.platform == 'linux' else False)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[] False"

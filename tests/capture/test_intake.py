@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from causal.capture.intake import Intake
+from causal.capture.ring import Ring
+from causal.errors import SourceError
+
+BLOCK = np.ones((2400, 1), np.float32)
+BLOCK_NS = 50_000_000
+
+
+@pytest.fixture
+def woken():
+    return []
+
+
+@pytest.fixture
+def intake(woken):
+    return Intake(lambda: woken.append(1), now_ns=lambda: 5)
+
+
+def test_all_rings_hear_the_same(intake, woken):
+    rings = [Ring(1.0), Ring(1.0)]
+    for ring in rings:
+        intake.attach(ring)
+    intake.on_format(48_000, 1)
+    intake.on_samples(BLOCK, 100)
+    assert [(ring.head, ring.held(0).captured_ns) for ring in rings] == [(1, 100), (1, 100)]
+    assert woken
+    assert intake.heard_ns == 5
+
+
+def test_a_ring_that_comes_later_learns_the_format(intake):
+    intake.on_format(44_100, 2)
+    ring = Ring(1.0)
+    intake.attach(ring)
+    assert (ring.rate_hz, ring.channels) == (44_100, 2)
+
+
+def test_a_ring_that_left_hears_nothing_more(intake):
+    ring = Ring(1.0)
+    intake.attach(ring)
+    intake.on_format(48_000, 1)
+    intake.detach(ring)
+    intake.detach(ring)
+    intake.on_samples(BLOCK, 0)
+    assert ring.head == 0
+
+
+def test_after_a_hole_time_is_read_anew(intake):
+    ring = Ring(1.0)
+    intake.attach(ring)
+    intake.on_format(48_000, 1)
+    intake.on_samples(BLOCK, 0)
+    intake.on_hole("overflow")
+    intake.on_samples(BLOCK, 9 * BLOCK_NS)
+    assert (ring.held(1).gap_reason, ring.held(1).captured_ns) == ("overflow", 9 * BLOCK_NS)
+
+
+def test_there_is_room_when_every_ring_has_room(intake):
+    small, large = Ring(0.1), Ring(1.0)
+    intake.attach(small)
+    intake.attach(large)
+    intake.on_format(48_000, 1)
+    assert intake.has_room(4800)
+    assert not intake.has_room(4801)
+
+
+def test_what_the_driver_tells_is_kept_for_the_hub(intake, woken):
+    error = SourceError("device-lost", "gone")
+    intake.on_state("muted")
+    intake.on_lost(error)
+    intake.on_end()
+    assert (intake.driver_state, intake.lost, intake.ended, len(woken)) == ("muted", error, True, 3)
