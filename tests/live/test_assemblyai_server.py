@@ -3,6 +3,9 @@
 import asyncio
 import contextlib
 import json
+import shutil
+import ssl
+import subprocess
 import time
 import urllib.error
 import urllib.request
@@ -99,6 +102,24 @@ def test_the_official_client_is_told_of_a_wrong_key_after_the_upgrade(server):
     while "Error" not in client.kinds() and time.monotonic() < deadline_s:
         time.sleep(0.01)
     assert "Invalid API key" in str(dict(client.events)["Error"])
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
+def test_the_official_client_gets_a_token_and_a_session_over_tls(tmp_path, monkeypatch):
+    key, certificate = str(tmp_path / "key.pem"), str(tmp_path / "certificate.pem")
+    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+    asked = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-addext", names]
+    command = ["openssl", "req", *asked, "-keyout", key, "-out", certificate]
+    subprocess.run(command, check=True, capture_output=True)
+    monkeypatch.setenv("SSL_CERT_FILE", certificate)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with in_thread(AssemblyAIServer(tls=tls)) as server:
+        client = Client(f"localhost:{server.port}")
+        assert client.transcriber.create_temporary_token(expires_in_seconds=60)
+        client.run(SpeechModel.universal_streaming_english)
+        client.transcriber.disconnect(terminate=True)
+        assert client.finals() == ["n1 n2 n3", "n44", ""]
 
 
 def dial(server: AssemblyAIServer, query: str = "", headers: dict[str, str] | None = None) -> connect:

@@ -176,12 +176,14 @@ class Stack:
     # --- what came of it ---
 
     def finals(self) -> list[dict]:
+        """All that are stored; none as long as the broker has not made its log."""
+        query = "SELECT event FROM events WHERE kind = 'transcript-final' ORDER BY seq"
         path = self.paths.data / "events.sqlite"
-        if not path.exists():
+        try:
+            with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as log:
+                return [wire.unpack_map(row[0]) for row in log.execute(query)]
+        except sqlite3.OperationalError:
             return []
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as log:
-            rows = log.execute("SELECT event FROM events WHERE kind = 'transcript-final' ORDER BY seq").fetchall()
-        return [wire.unpack_map(row[0]) for row in rows]
 
     def heard(self) -> list[int]:
         """The numbers in all finals, in order."""
@@ -388,3 +390,26 @@ def test_the_local_engine_is_found_by_its_file(stack):
     assert stack.reports["1"].fault.code == "engine-failed"
     stack.paths.engine_file.write_text(json.dumps({"url": stack.server.url, "key": KEY}))
     stack.wait(lambda: stack.heard() == [1, 2])
+
+
+def test_a_connection_lost_in_a_backlog_loses_no_word_though_more_was_sent_than_heard(stack):
+    stack.server.rules.paced = True
+    stack.say(np.concatenate([sentence(n, n + 1, n + 2) for n in range(1, 16, 3)]), speed=None)
+    stack.wait(lambda: len(stack.finals()) == 2)
+    stack.server.abort_all()
+    stack.end()
+    stack.wait_done(25)
+    assert stack.heard() == list(range(1, 16))
+
+
+def test_a_pro_model_with_its_wrong_word_edges_loses_no_word_and_repeats_none(stack):
+    stack.server.rules.wrong_edges = True
+    stack.signal("stt-1", signal.SIGTERM)
+    stack.run("stt", CAUSAL_SPEECH_MODEL="universal-3-6-pro")
+    stack.say(np.concatenate([silence(1500), sentence(1, 2, 3), sentence(4), sentence(5, 6)]))
+    stack.server.abort_all()
+    stack.say(np.concatenate([sentence(7), sentence(8, 9)]))
+    stack.end()
+    stack.wait_done(25)
+    assert stack.heard() == list(range(1, 10))
+    assert len(stack.server.records) == 2
