@@ -84,15 +84,19 @@ class Loop:
         self._timers.append(_Timer(period_s, callback, time.monotonic()))
 
     def stop(self) -> None:
-        """Makes `run` return after the callback that asks for it."""
+        """Makes `run` return; the callback that asks for it is the last one."""
         self._running = False
 
     def run(self) -> None:
-        while self._running:
-            for source, _ in self._poller.poll(self._wait_ms()):
-                if callback := self._callbacks.get(source):
-                    callback()
-            self._fire()
+        """Runs until `stop`; at once back if that came before. May run again then."""
+        try:
+            while self._running:
+                for source, _ in self._poller.poll(self._wait_ms()):
+                    if self._running and (callback := self._callbacks.get(source)):
+                        callback()
+                self._fire()
+        finally:
+            self._running = True
 
     def _wait_ms(self) -> int:
         next_s = min((timer.due_s for timer in self._timers), default=time.monotonic() + 1.0)
@@ -101,7 +105,7 @@ class Loop:
     def _fire(self) -> None:
         now_s = time.monotonic()
         for timer in self._timers:
-            if timer.due_s <= now_s:
+            if self._running and timer.due_s <= now_s:
                 timer.due_s = max(timer.due_s + timer.period_s, now_s)
                 timer.callback()
 
@@ -120,17 +124,12 @@ class AsyncLoop:
     def on_readable(self, source: Readable, callback: Callback) -> None:
         """Calls `callback` whenever `source`, a socket or a descriptor, can be read."""
         self._callbacks[source] = callback
-        loop = asyncio.get_running_loop()
-        if isinstance(source, int):
-            loop.add_reader(source, callback)
-        else:
-            loop.add_reader(int(source.getsockopt(zmq.FD)), self._drain, source)
+        asyncio.get_running_loop().add_reader(_descriptor(source), self._read, source)
 
     def forget(self, source: Readable) -> None:
         """Ends what `on_readable` began. Do it before closing a socket."""
         if self._callbacks.pop(source, None) is not None:
-            fd = source if isinstance(source, int) else int(source.getsockopt(zmq.FD))
-            asyncio.get_running_loop().remove_reader(fd)
+            asyncio.get_running_loop().remove_reader(_descriptor(source))
 
     def every(self, period_s: float, callback: Callback) -> None:
         """Calls `callback` at once, then each `period_s`."""
@@ -148,8 +147,10 @@ class AsyncLoop:
         self._stopped.set()
 
     async def run(self) -> None:
-        """Runs until `stop`, then cancels what was spawned. Raises what a spawned piece of work raised."""
+        """Runs until `stop`, then cancels what was spawned. Raises what a callback or spawned work raised."""
         await self._stopped.wait()
+        for source in list(self._callbacks):
+            self.forget(source)
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -167,15 +168,33 @@ class AsyncLoop:
             if not isinstance(source, int):
                 self._drain(source)
 
+    def _read(self, source: Readable) -> None:
+        """What a reader raises, asyncio would only log."""
+        try:
+            if not isinstance(source, int):
+                self._drain(source)
+            elif callback := self._callbacks.get(source):
+                callback()
+        except Exception as error:
+            self._fail(error)
+
     def _drain(self, socket: zmq.Socket[bytes]) -> None:
         for _ in range(BATCH):
             callback = self._callbacks.get(socket)
             if callback is None or not int(socket.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
                 return
             callback()
+        asyncio.get_running_loop().call_soon(self._read, socket)  # the descriptor tells of changes only
 
     def _on_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._failure = self._failure or error
-            self._stopped.set()
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._failure = self._failure or error
+        self._stopped.set()
+
+
+def _descriptor(source: Readable) -> int:
+    return source if isinstance(source, int) else int(source.getsockopt(zmq.FD))

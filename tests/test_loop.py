@@ -1,0 +1,329 @@
+"""Callbacks from sockets and timers, on a plain poller and on asyncio: the same promises."""
+
+import asyncio
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import zmq
+
+from causal.loop import BATCH, AsyncLoop, Loop, receive_all, send_now
+
+Story = Callable[[Any], None]
+
+
+@pytest.fixture
+def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    yield context
+    context.destroy(linger=0)
+
+
+@pytest.fixture
+def pair(context) -> tuple[zmq.Socket[bytes], zmq.Socket[bytes]]:
+    here, there = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+    here.bind("inproc://pair")
+    there.connect("inproc://pair")
+    return here, there
+
+
+def run_plain(story: Story) -> None:
+    loop = Loop()
+    story(loop)
+    loop.run()
+
+
+def run_async(story: Story) -> None:
+    async def main() -> None:
+        loop = AsyncLoop()
+        story(loop)
+        await loop.run()
+
+    asyncio.run(main())
+
+
+on_both_loops = pytest.mark.parametrize("run", [run_plain, run_async], ids=["plain", "asyncio"])
+
+
+@on_both_loops
+def test_a_socket_is_read_until_it_is_empty(run, pair):
+    here, there = pair
+    heard: list[int] = []
+
+    def story(loop):
+        def read():
+            heard.append(int(here.recv()))
+            if len(heard) == 5 * BATCH:
+                loop.stop()
+
+        loop.on_readable(here, read)
+        for number in range(5 * BATCH):
+            there.send(b"%d" % number)
+
+    run(story)
+    assert heard == list(range(5 * BATCH))
+
+
+@on_both_loops
+def test_what_came_before_anybody_listened_is_read_too(run, pair):
+    here, there = pair
+    there.send(b"early")
+    assert here.poll(1000), "the descriptor's change was told already"
+    heard = []
+
+    def story(loop):
+        loop.on_readable(here, lambda: (heard.extend(receive_all(here)), loop.stop()))
+
+    run(story)
+    assert heard == [[b"early"]]
+
+
+@on_both_loops
+def test_an_answer_that_comes_while_sending_is_read_too(run, context):
+    """Sending takes the news from the descriptor; whoever trusts it alone waits for ever."""
+    server, client = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
+    server.bind("inproc://server")
+    client.connect("inproc://server")
+    rounds = 50
+    answers: list[list[bytes]] = []
+
+    def story(loop):
+        def ask():
+            send_now(client, [b"?"])
+            sender, _ = server.recv_multipart()
+            server.send_multipart([sender, b"!"])
+            send_now(client, [b"and"])  # takes the answer's arrival in
+            server.recv_multipart()
+
+        def read():
+            answers.extend(receive_all(client))
+            loop.stop() if len(answers) == rounds else ask()
+
+        loop.on_readable(client, read)
+        ask()
+
+    run(story)
+    assert len(answers) == rounds
+
+
+@on_both_loops
+def test_a_descriptor_is_heard_and_its_closing_too(run):
+    read_fd, write_fd = os.pipe()
+    heard = []
+
+    def story(loop):
+        def read():
+            heard.append(os.read(read_fd, 10))
+            if heard[-1]:
+                os.close(write_fd)
+            else:
+                loop.forget(read_fd)
+                loop.stop()
+
+        loop.on_readable(read_fd, read)
+        os.write(write_fd, b"hello")
+
+    run(story)
+    os.close(read_fd)
+    assert heard == [b"hello", b""]
+
+
+@on_both_loops
+def test_a_timer_comes_at_once_and_then_with_its_period(run):
+    fired_s: list[float] = []
+
+    def story(loop):
+        def fire():
+            fired_s.append(time.monotonic())
+            if len(fired_s) == 4:
+                loop.stop()
+
+        loop.every(0.05, fire)
+
+    begun_s = time.monotonic()
+    run(story)
+    assert fired_s[0] - begun_s < 0.05
+    assert fired_s[-1] - fired_s[0] >= 0.149
+
+
+@on_both_loops
+def test_a_flood_on_one_socket_leaves_the_timers_their_turn(run, pair):
+    here, there = pair
+    fired = []
+
+    def story(loop):
+        def read():
+            receive_all(here)
+            there.send(b"more")
+
+        def fire():
+            fired.append(True)
+            if len(fired) == 5:
+                loop.stop()
+
+        loop.on_readable(here, read)
+        loop.every(0.01, fire)
+        there.send(b"first")
+
+    run(story)
+    assert len(fired) == 5
+
+
+@on_both_loops
+def test_what_was_forgotten_is_not_called(run, pair):
+    here, there = pair
+    calls = []
+
+    def story(loop):
+        loop.on_readable(here, lambda: calls.append("read"))
+        loop.forget(here)
+        loop.forget(here)
+        there.send(b"x")
+        turns = iter(range(3))
+        loop.every(0.03, lambda: next(turns, None) is None and loop.stop())
+
+    run(story)
+    assert calls == []
+
+
+@on_both_loops
+@pytest.mark.parametrize("place", ["timer", "socket", "descriptor"])
+def test_what_a_callback_raises_ends_the_run(run, place, pair):
+    here, there = pair
+    read_fd, write_fd = os.pipe()
+
+    def story(loop):
+        def fail():
+            raise ZeroDivisionError
+
+        turns = iter(range(10))
+        loop.every(0.05, lambda: next(turns, None) is None and loop.stop())
+        if place == "timer":
+            loop.every(1.0, fail)
+        elif place == "socket":
+            loop.on_readable(here, fail)
+            there.send(b"x")
+        else:
+            loop.on_readable(read_fd, fail)
+            os.write(write_fd, b"x")
+
+    with pytest.raises(ZeroDivisionError):
+        run(story)
+    os.close(read_fd)
+    os.close(write_fd)
+
+
+@on_both_loops
+def test_a_timer_may_begin_another(run):
+    calls = []
+
+    def story(loop):
+        def second():
+            calls.append("second")
+            loop.stop()
+
+        loop.every(60.0, lambda: (calls.append("first"), loop.every(60.0, second)))
+
+    run(story)
+    assert calls == ["first", "second"]
+
+
+@on_both_loops
+def test_a_stop_before_the_run_is_a_stop(run):
+    run(lambda loop: loop.stop())
+
+
+# --- the plain loop ---
+
+
+def test_the_callback_that_stops_is_the_last():
+    loop = Loop()
+    calls = []
+    loop.every(1.0, lambda: (calls.append("first"), loop.stop()))
+    loop.every(1.0, lambda: calls.append("second"))
+    loop.run()
+    assert calls == ["first"]
+    loop.every(1.0, loop.stop)
+    loop.run()
+    assert calls == ["first", "second"]
+
+
+def test_a_loop_without_anything_waits_without_work():
+    loop = Loop()
+    read_fd, write_fd = os.pipe()
+    loop.on_readable(read_fd, loop.stop)
+    timer = threading.Timer(0.3, os.write, (write_fd, b"x"))
+    timer.start()
+    used_s = time.process_time()
+    loop.run()
+    assert time.process_time() - used_s < 0.1
+    timer.join()
+    os.close(read_fd)
+    os.close(write_fd)
+
+
+# --- the loop on asyncio ---
+
+
+def test_work_that_fails_ends_the_run_and_cancels_the_rest():
+    cancelled = []
+
+    def story(loop):
+        async def wait():
+            try:
+                await asyncio.sleep(60)
+            finally:
+                cancelled.append(True)
+
+        async def fail():
+            await asyncio.sleep(0)
+            raise ZeroDivisionError
+
+        loop.spawn(wait())
+        loop.spawn(fail())
+
+    with pytest.raises(ZeroDivisionError):
+        run_async(story)
+    assert cancelled == [True]
+
+
+def test_work_that_is_cancelled_or_done_ends_nothing():
+    def story(loop):
+        async def done():
+            pass
+
+        async def stop():
+            await asyncio.sleep(0.01)
+            loop.stop()
+
+        loop.spawn(done())
+        loop.spawn(asyncio.sleep(60)).cancel()
+        loop.spawn(stop())
+
+    run_async(story)
+
+
+# --- sockets ---
+
+
+def test_at_most_a_batch_is_taken_at_once(pair):
+    here, there = pair
+    for _ in range(BATCH + 1):
+        there.send(b"x")
+    assert here.poll(1000)
+    assert len(receive_all(here)) == BATCH
+    assert len(receive_all(here)) == 1
+    assert receive_all(here) == []
+
+
+def test_a_peer_that_is_away_makes_nobody_wait(context):
+    socket = context.socket(zmq.PUSH)
+    socket.setsockopt(zmq.IMMEDIATE, 1)
+    with contextlib.closing(socket):
+        socket.connect("inproc://nobody")
+        sent = [send_now(socket, [b"x"]) for _ in range(3000)]
+    assert not sent[-1]
