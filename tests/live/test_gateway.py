@@ -413,3 +413,13 @@ def test_a_pro_model_with_its_wrong_word_edges_loses_no_word_and_repeats_none(st
     stack.wait_done(25)
     assert stack.heard() == list(range(1, 10))
     assert len(stack.server.records) == 2
+
+
+def test_a_session_that_expires_soon_is_replaced_between_two_turns(stack):
+    stack.server.rules.max_session_s = 123.0
+    stack.say(np.concatenate([sentence(n, n + 1, n + 2) for n in range(1, 13, 3)]))
+    stack.end()
+    stack.wait_done(25)
+    assert stack.heard() == list(range(1, 13))
+    assert len(stack.server.records) >= 2
+    assert all(record.terminated for record in stack.server.records)
