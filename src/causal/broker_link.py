@@ -25,6 +25,8 @@ KIND_OF = {event: kind for kind, event in EVENT_TYPES.items()}
 TICK_S = 0.2
 HELLO_S = 1.0
 CLAIM_AGAIN_S = 1.0
+SEND_MARK = 200
+"""Messages that wait while the broker is away: ephemeral events are soon too old to be worth more."""
 
 OnSettled = Callable[[Publish, Stored | Refused], None]
 OnClaimed = Callable[[Claimed], None]
@@ -40,11 +42,14 @@ class BrokerLink:
         self._publisher = f"{me.name}-{me.instance}-{secrets.token_hex(4)}"
         self._numbers = itertools.count()
         self._claims: dict[tuple[str, str], tuple[Claim, float]] = {}
-        self._hello_s = 0.0
+        self._hello_s = float("-inf")
+        self._said_bye = False
+        self._overflowing = False
         self._on_settled = on_settled
         self._on_claimed = on_claimed
         self._socket = me.context.socket(zmq.DEALER)
         self._socket.linger = 300
+        self._socket.sndhwm = SEND_MARK
         self._socket.connect(me.paths.address("log"))
         me.loop.on_readable(self._socket, self._receive)
         me.loop.every(TICK_S, self._tick)
@@ -52,7 +57,8 @@ class BrokerLink:
     def publish(self, event: Event, coverage: Coverage | None = None, key: str | None = None) -> str:
         """Sends a durable event, again and again until it is stored or refused. The same `key` is stored once.
 
-        Returns the key, which `on_settled` gets back.
+        Those of a session go in order, each after the answer to the one before. Returns the key, which `on_settled`
+        gets back.
         """
         publish = Publish(
             id=key or f"{self._publisher}-{next(self._numbers)}",
@@ -60,9 +66,11 @@ class BrokerLink:
             event=wire.to_map(event),
             coverage=coverage,
         )
-        if not self.outbox.offer(publish):
-            log.error("the broker has been away for too long: an event of type %s is dropped", publish.kind)
-        self._send(publish)
+        taken = self.outbox.offer(publish)
+        if not taken and not self._overflowing:
+            log.error("the broker has been away for too long: events are dropped, the first is a %s", publish.kind)
+        self._overflowing = not taken
+        self._flush()
         return publish.id
 
     def emit(self, event: Event) -> None:
@@ -86,6 +94,7 @@ class BrokerLink:
 
     def say_bye(self) -> None:
         """Tells the broker that nothing more will come."""
+        self._said_bye = True
         send_now(self._socket, wire.pack(topics.BYE, Hello(publisher=self._publisher)))
 
     def close(self) -> None:
@@ -93,19 +102,21 @@ class BrokerLink:
 
     def _tick(self) -> None:
         now_s = time.monotonic()
-        if now_s - self._hello_s >= HELLO_S:
+        if now_s - self._hello_s >= HELLO_S and not self._said_bye:
             self._hello_s = now_s
             send_now(self._socket, wire.pack(topics.HELLO, Hello(publisher=self._publisher)))
-        for publish in self.outbox.due(now_s):
-            self._send(publish)
+        self._flush()
         for key, (claim, asked_s) in list(self._claims.items()):
             if now_s - asked_s >= CLAIM_AGAIN_S:
                 self._claims[key] = (claim, now_s)
                 send_now(self._socket, wire.pack(topics.CLAIM, claim))
 
-    def _send(self, publish: Publish) -> None:
-        if send_now(self._socket, wire.pack(topics.PUBLISH, publish)):
-            self.outbox.mark_sent(publish.id, time.monotonic())
+    def _flush(self) -> None:
+        now_s = time.monotonic()
+        for publish in self.outbox.due(now_s):
+            if not send_now(self._socket, wire.pack(topics.PUBLISH, publish)):
+                return
+            self.outbox.mark_sent(publish.id, now_s)
 
     def _receive(self) -> None:
         for parts in receive_all(self._socket):
@@ -113,6 +124,7 @@ class BrokerLink:
                 self._understand(parts)
             except WireError as error:
                 log.warning("an answer of the broker is dropped: %s", error)
+        self._flush()
 
     def _understand(self, parts: list[bytes]) -> None:
         match parts[0]:
@@ -121,11 +133,17 @@ class BrokerLink:
             case topics.REFUSED:
                 self._settle(wire.unpack(parts, Refused))
             case topics.CLAIMED:
-                claimed = wire.unpack(parts, Claimed)
-                if self._claims.pop((claimed.stream, claimed.lane), None) and self._on_claimed:
-                    self._on_claimed(claimed)
+                self._settle_claim(wire.unpack(parts, Claimed))
 
     def _settle(self, answer: Stored | Refused) -> None:
         publish = self.outbox.settle(answer.id)
         if publish is not None and self._on_settled is not None:
             self._on_settled(publish, answer)
+
+    def _settle_claim(self, claimed: Claimed) -> None:
+        claim, _ = self._claims.get((claimed.stream, claimed.lane), (None, 0.0))
+        if claim is None or claimed.epoch < claim.epoch:  # the answer to an earlier question
+            return
+        del self._claims[claim.stream, claim.lane]
+        if self._on_claimed is not None:
+            self._on_claimed(claimed)

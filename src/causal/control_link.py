@@ -46,6 +46,7 @@ class ControlLink:
         self._nudged = True
         self._socket = me.context.socket(zmq.DEALER)
         self._socket.linger = 0
+        self._socket.immediate = True  # what a controller was not there to hear is out of date when it comes
         self._socket.connect(me.paths.address("control"))
         self._doorbell = me.context.socket(zmq.SUB)
         self._doorbell.subscribe(b"")
@@ -82,7 +83,9 @@ class ControlLink:
                 **self._report(),
             )
         fields = wire.to_map(request) | {"v": PROTOCOL_VERSION, "id": self._waiting}
-        send_now(self._socket, [b"", wire.pack_map(fields)])
+        if not send_now(self._socket, [b"", wire.pack_map(fields)]):
+            self._waiting = ""
+            self._nudged = True
 
     def _ring(self) -> None:
         receive_all(self._doorbell)

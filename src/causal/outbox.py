@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import islice
 
 from causal.messages.log import Publish
 
@@ -15,42 +16,55 @@ class _Waiting:
     publish: Publish
     sent_s: float | None = None
 
+    def due(self, now_s: float) -> bool:
+        return self.sent_s is None or now_s - self.sent_s >= RESEND_AFTER_S
+
 
 class Outbox:
-    """Holds at most `capacity` unstored events, in order. When full, the newest is refused and counted: what a
-    restart would bring back (finals by coverage, gaps by the journal) is then brought back by it. One writer."""
+    """Holds at most `capacity` unstored events. When full, the newest is refused and counted: what a restart would
+    bring back (finals by coverage, gaps by the journal) is then brought back by it. One writer.
+
+    The events of a session go one by one, each after the answer to the one before: what is lost with a killed broker
+    and sent again would come behind its successor otherwise, and a final that is not the next one is refused.
+    """
 
     def __init__(self, capacity: int = 10_000) -> None:
         self.capacity = capacity
         self.dropped = 0
-        self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
+        self._sessions: dict[str, OrderedDict[str, _Waiting]] = {}
+        self._session_of: dict[str, str] = {}
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._session_of)
 
     def offer(self, publish: Publish) -> bool:
-        """Takes an event in. False when the box is full."""
-        if len(self._waiting) >= self.capacity:
+        """Takes an event in; one that waits already stays where it is. False when the box is full."""
+        if publish.id in self._session_of:
+            return True
+        if len(self) >= self.capacity:
             self.dropped += 1
             return False
-        self._waiting[publish.id] = _Waiting(publish)
+        session = str(publish.event.get("session", "-"))
+        self._session_of[publish.id] = session
+        self._sessions.setdefault(session, OrderedDict())[publish.id] = _Waiting(publish)
         return True
 
     def due(self, now_s: float, limit: int = 100) -> list[Publish]:
-        """What should be sent now: new ones, and those without an answer for a second."""
-        due = []
-        for waiting in self._waiting.values():
-            if waiting.sent_s is None or now_s - waiting.sent_s >= RESEND_AFTER_S:
-                due.append(waiting.publish)
-                if len(due) == limit:
-                    break
-        return due
+        """What should be sent now: of each session the oldest, if it is new or without an answer for a second."""
+        oldest = (next(iter(waiting.values())) for waiting in self._sessions.values())
+        return [waiting.publish for waiting in islice((w for w in oldest if w.due(now_s)), limit)]
 
     def mark_sent(self, publish_id: str, now_s: float) -> None:
-        if waiting := self._waiting.get(publish_id):
-            waiting.sent_s = now_s
+        if session := self._session_of.get(publish_id):
+            self._sessions[session][publish_id].sent_s = now_s
 
     def settle(self, publish_id: str) -> Publish | None:
         """Forgets an event that was stored or refused; None for one that is not waiting."""
-        waiting = self._waiting.pop(publish_id, None)
-        return waiting.publish if waiting else None
+        session = self._session_of.pop(publish_id, None)
+        if session is None:
+            return None
+        waiting = self._sessions[session]
+        settled = waiting.pop(publish_id)
+        if not waiting:
+            del self._sessions[session]
+        return settled.publish
