@@ -86,7 +86,8 @@ class Hub:
     def __init__(
         self, backends: Mapping[str, Backend], wake: Callable[[], None], now_ns: Callable[[], int] = clock.now_ns
     ) -> None:
-        self.devices: tuple[Device, ...] = ()
+        self.devices: tuple[Device, ...] | None = None
+        """All that can be heard now; None before the first tick has asked."""
         self._backends = backends
         self._wake = wake
         self._now_ns = now_ns
@@ -203,7 +204,7 @@ class Hub:
         if track.over:
             return
         try:
-            device_id = resolve(track.source, self.devices, self._problems.values())
+            device_id = resolve(track.source, self.devices or (), self._problems.values())
             line = self._line_for(track, device_id)
         except SourceError as error:
             track.error, track.coming = error, None

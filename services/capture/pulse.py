@@ -49,7 +49,7 @@ class PulseBackend:
         with self._lock:
             self._open[stream] = listener
         if self._devices is not None and name in self._devices.snapshot.muted:
-            listener.on_state("muted")
+            stream.tell(listener, True)
         return stream
 
     def watch(self, on_change: Callable[[], None]) -> Stream:

@@ -186,6 +186,15 @@ def test_a_muted_device_is_muted(pulse_own, ears_on):
         ears.until(lambda: ears.state() == "capturing")
 
 
+def test_a_device_that_is_muted_when_it_is_opened_is_muted_until_it_is_not(pulse_own, ears_on):
+    pulse_own.pactl("set-source-mute", "microphone", "1")
+    with ears_on(pulse_own.server) as ears:
+        ears.listen("mic")
+        ears.until(lambda: ears.state() == "muted")
+        pulse_own.pactl("set-source-mute", "microphone", "0")
+        ears.until(lambda: ears.state() == "capturing")
+
+
 def test_without_a_server_the_error_says_what_to_start(tmp_path, ears_on):
     with ears_on(f"unix:{tmp_path}/none") as ears:
         ears.listen("mic")
