@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import queue
+import select
 import threading
+import time
 
 FLUSH_WITHIN_S = 1.0
+AGAIN_AFTER_S = 1.0
 
 
 class OutputBusy(OSError):
@@ -14,7 +18,10 @@ class OutputBusy(OSError):
 
 
 class Output:
-    """Holds at most 1000 texts that are not written yet; a further one is refused with `OutputBusy`. One writer."""
+    """Holds at most 1000 texts that are not written yet; a further one is refused with `OutputBusy`. One writer.
+
+    What cannot be written (a full disk behind `>`) is tried again every second; `check` and `write` raise its error.
+    """
 
     CAPACITY = 1000
 
@@ -22,12 +29,16 @@ class Output:
         self._fd = fd
         self._texts: queue.Queue[bytes] = queue.Queue(self.CAPACITY)
         self._error: OSError | None = None
+        self._reader = select.poll()
+        self._reader.register(fd, 0)  # tells of nothing but that the other end is gone
         threading.Thread(target=self._run, name="output", daemon=True).start()
 
     def check(self) -> None:
         """Raises what `write` would raise: `OutputBusy`, or `BrokenPipeError` once the reader is gone."""
         if self._error is not None:
             raise self._error
+        if self._reader.poll(0):
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         if self._texts.full():
             raise OutputBusy("nobody reads the output")
 
@@ -45,11 +56,11 @@ class Output:
     def _run(self) -> None:
         while True:
             left = memoryview(self._texts.get())
-            try:
-                while left:
+            while left:
+                try:
                     left = left[os.write(self._fd, left) :]
-            except OSError as error:
-                self._error = error
-                return
-            finally:
-                self._texts.task_done()
+                    self._error = None
+                except OSError as error:
+                    self._error = error
+                    time.sleep(AGAIN_AFTER_S)
+            self._texts.task_done()

@@ -6,11 +6,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
 from causal.sink.app import main
 from causal.sink.console import ConsoleSink
 from causal.sink.jsonl import JsonlSink
 from causal.sink.sink import find, names
-from click.testing import CliRunner
 
 
 def test_our_sinks_enter_by_the_door_for_all() -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from causal.sink.console import ConsoleSink
-from causal.sink.sink import SinkOptions
 
 from causal.messages import Event, SessionStatus, TranscriptFinal, TranscriptPartial
+from causal.sink.console import ConsoleSink
+from causal.sink.sink import SinkOptions
 
 
 def said(kind: type[TranscriptPartial | TranscriptFinal], text: str) -> Event:

@@ -12,11 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from causal.sink.jsonl import JsonlSink
-from causal.sink.sink import SinkOptions
 
 from causal.errors import ConfigError
 from causal.messages import Gap, TranscriptFinal, TranscriptPartial, Word
+from causal.sink.jsonl import JsonlSink
+from causal.sink.sink import SinkOptions
 
 
 def gap(seq: int | None) -> Gap:

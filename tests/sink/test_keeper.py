@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from causal.broker import app as broker_app
-from causal.sink import keeper as keeper_module
-from causal.sink.keeper import Keeper, fault_of
-from causal.sink.output import OutputBusy
-from causal.sink.place import Place
 
+from causal.broker import app as broker_app
 from causal.errors import CausalError, ConfigError
 from causal.feed import START
 from causal.messages import Event, Gap, TranscriptPartial
 from causal.service import Service
+from causal.sink import keeper as keeper_module
+from causal.sink.keeper import Keeper, fault_of
+from causal.sink.output import OutputBusy
+from causal.sink.place import Place
 from causal.testing import one_loop
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+
 from causal.sink.output import Output, OutputBusy
 
 
@@ -46,10 +47,20 @@ def test_a_reader_that_does_not_read_is_reported_and_blocks_nothing(pipe: tuple[
     assert [int(read[at : at + 6]) for at in range(0, len(read), 10_000)] == list(range(taken))
 
 
-def test_a_reader_that_is_gone_is_a_broken_pipe(pipe: tuple[int, int]) -> None:
+def test_a_reader_that_is_gone_is_a_broken_pipe_at_the_next_write(pipe: tuple[int, int]) -> None:
     output = Output(pipe[1])
-    os.close(pipe[0])
-    output.write(b"anybody?")
+    output.write(b"hello")
     output.flush()
+    os.close(pipe[0])
     with pytest.raises(BrokenPipeError):
-        output.write(b"hello?")
+        output.write(b"anybody?")
+
+
+def test_a_disk_that_is_full_is_told_at_the_next_write() -> None:
+    fd = os.open("/dev/full", os.O_WRONLY)
+    output = Output(fd)
+    output.write(b"hello")
+    output.flush()
+    with pytest.raises(OSError, match="No space left"):
+        output.write(b"again")
+    os.close(fd)

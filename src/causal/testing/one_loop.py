@@ -58,9 +58,10 @@ class OwnEnd:
 class OneLoop:
     """Closes all its sockets on exit."""
 
-    def __init__(self, data: Path) -> None:
-        self.runtime = Path(tempfile.mkdtemp(prefix="causal-"))  # a socket's path must be short
-        self.paths = Paths(self.runtime, data / "data", data / "cache")
+    def __init__(self, folder: Path | Paths) -> None:
+        """`folder` is for the data; or the directories of a stack that runs already, to talk to."""
+        self._own = Path(tempfile.mkdtemp(prefix="causal-"))  # a socket's path must be short
+        self.paths = folder if isinstance(folder, Paths) else Paths(self._own, folder / "data", folder / "cache")
         self.paths.make()
         self.loop: Loop = _ResumableLoop()
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -73,7 +74,7 @@ class OneLoop:
 
     def __exit__(self, *_: object) -> None:
         self.context.destroy(linger=0)
-        shutil.rmtree(self.runtime, ignore_errors=True)
+        shutil.rmtree(self._own, ignore_errors=True)
 
     def service(self, name: str, instance: str = "1") -> Service[Any]:
         """The surroundings of a worker that runs on this loop; `loop.ended` says whether it has ended."""
