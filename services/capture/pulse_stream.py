@@ -180,12 +180,14 @@ class PulseStream:
 
     def _first_sample_ns(self, stream: int) -> int:
         """The capture clock at the first sample that waits."""
-        waiting = self._pa.stream_readable_size(stream) // (4 * self._spec.channels)
+        waiting: int = self._pa.stream_readable_size(stream) // (4 * self._spec.channels)
         by_arrival_ns: int = clock.now_ns() - waiting * NS_PER_S // self._spec.rate
         if self._start_ns is None:
             return by_arrival_ns
-        by_timing_ns: int = self._start_ns + self._read_frames * NS_PER_S // self._spec.rate
-        return by_timing_ns if abs(by_timing_ns - by_arrival_ns) <= PLAUSIBLE_NS else by_arrival_ns
+        rate_hz: int = self._spec.rate
+        by_timing_ns = self._start_ns + self._read_frames * NS_PER_S // rate_hz
+        plausible = abs(by_timing_ns - by_arrival_ns) <= PLAUSIBLE_NS
+        return by_timing_ns if plausible else by_arrival_ns
 
     def _hand_on(self, address: int, frames: int, captured_ns: int) -> None:
         done, frame_bytes = 0, 4 * self._spec.channels
