@@ -8,6 +8,7 @@ Needs a prepared model (causal-engine prepare) and the extra `test`. Writes benc
 from __future__ import annotations
 
 import asyncio
+import difflib
 import json
 import os
 import platform
@@ -34,11 +35,13 @@ from causal.testing.clips import RATE_HZ, Clip, clip_paths
 
 CHUNK = RATE_HZ // 10
 LEAD_S, TAIL_S, SILENCE_S = 0.5, 1.5, 30.0
+WORD_TIMES = Path(__file__).parent / "word_times.json"
+"""Clip to [word, start, end] in ms: the known text, aligned to the sound by PocketSphinx 5.1.1."""
 RESULTS = Path(__file__).parent / "results" / "engine.md"
 TARGETS = {
     "WER, %": 6.5,
     "CPU with continuous speech, cores": 0.35,
-    "CPU in silence, cores": 0.02,
+    "CPU of a stream of a quiet room, on top, cores": 0.02,
     "final after the end of speech, p95, s": 1.2,
     "first partial after the first word begins, p50, s": 1.0,
     "first partial after the first word begins, p95, s": 1.5,
@@ -63,9 +66,11 @@ def main(clips: Path) -> None:
         asyncio.run(play(process, url, key, silence(2.0)))  # loads the model
         heard = {clip: asyncio.run(play(process, url, key, padded(clip.samples()))) for clip in clip_paths(clips)}
         quiet = asyncio.run(play(process, url, key, silence(SILENCE_S)))
+        nothing = asyncio.run(play(process, url, key, 0 * silence(SILENCE_S)))
+        idle = asyncio.run(wait(process, SILENCE_S))
         rss_mb = process.memory_info().rss / 1e6
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(report(heard, quiet, rss_mb))
+    RESULTS.write_text(report(heard, idle, quiet, nothing, rss_mb))
     click.echo(RESULTS.read_text())
 
 
@@ -74,7 +79,7 @@ def engine() -> Iterator[tuple[psutil.Process, str, str]]:
     """An engine in a process of its own: (process, url, key)."""
     with tempfile.TemporaryDirectory() as folder:
         environ = {**os.environ, "CAUSAL_RUNTIME_DIR": folder, "CAUSAL_DATA_DIR": folder}
-        command = [sys.executable, "-m", "causal.engine.app", "--no-respawn"]
+        command = [sys.executable, "-c", "from causal.commands import engine; engine()", "--no-respawn"]
         started = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL)
         try:
             address = Path(folder) / "engine.json"
@@ -108,6 +113,14 @@ async def play(process: psutil.Process, url: str, key: str, samples: NDArray[np.
         await socket.send('{"type": "Terminate"}')
         await listening
         return heard
+
+
+async def wait(process: psutil.Process, length_s: float) -> Heard:
+    """What the engine's process costs while nobody is there."""
+    before = process.cpu_times()
+    await asyncio.sleep(length_s)
+    after = process.cpu_times()
+    return Heard(after.user + after.system - before.user - before.system, length_s)
 
 
 async def listen(socket: Any, heard: Heard, began_s: float) -> None:
@@ -148,41 +161,75 @@ def speech_ends_s(samples: NDArray[np.int16], from_s: float, to_s: float) -> flo
     return max(ends, default=to_s)
 
 
-def report(heard: dict[Clip, Heard], quiet: Heard, rss_mb: float) -> str:
-    """The page of results."""
-    normal = EnglishTextNormalizer()
-    said = {clip: normal(clip.transcript) for clip in heard}
-    got = {clip: normal(" ".join(m["transcript"] for _, m in result.finals)) for clip, result in heard.items()}
+def word_time_errors_ms(heard: dict[Clip, Heard]) -> tuple[list[float], list[float]]:
+    """(start, end): how far the words' times are from the aligned ones, for words that were understood."""
+    aligned = json.loads(WORD_TIMES.read_text())
+    starts, ends = [], []
+    for clip, result in heard.items():
+        truth = aligned.get(clip.name, [])
+        words = [word for _, message in result.finals for word in message["words"]]
+        plain = ["".join(c for c in word["text"].lower() if c.isalpha()) for word in words]
+        same = difflib.SequenceMatcher(None, plain, [word for word, _, _ in truth], autojunk=False)
+        for block in same.get_matching_blocks():
+            for i in range(block.size):
+                word, (_, start_ms, end_ms) = words[block.a + i], truth[block.b + i]
+                starts.append(abs(word["start"] - LEAD_S * 1000 - start_ms))
+                ends.append(abs(word["end"] - LEAD_S * 1000 - end_ms))
+    return starts, ends
+
+
+def measured(heard: dict[Clip, Heard], said: dict[Clip, str], got: dict[Clip, str]) -> dict[str, float]:
+    """All figures by their names."""
     after_end, after_word = [], []
     for clip, result in heard.items():
         samples = padded(clip.samples())
         for at_s, message in result.finals:
-            if not message["words"]:
-                continue
-            start_s, end_s = message["words"][0]["start"] / 1000, message["words"][-1]["end"] / 1000
-            after_end.append(at_s - speech_ends_s(samples, start_s, end_s + 0.3))
-            after_word.append(result.first_partials[message["turn_order"]] - start_s)
+            if message["words"]:
+                start_s, end_s = message["words"][0]["start"] / 1000, message["words"][-1]["end"] / 1000
+                after_end.append(at_s - speech_ends_s(samples, start_s, end_s + 0.3))
+                after_word.append(result.first_partials[message["turn_order"]] - start_s)
+    start_errors_ms, end_errors_ms = word_time_errors_ms(heard)
     audio_s = sum(result.length_s for result in heard.values())
-    figures = {
+    return {
         "WER, %": 100 * jiwer.wer(list(said.values()), list(got.values())),
         "CPU with continuous speech, cores": sum(result.cpu_s for result in heard.values()) / audio_s,
-        "CPU in silence, cores": quiet.cpu_s / quiet.length_s,
-        "final after the end of speech, p50, s": float(np.percentile(after_end, 50)),
-        "final after the end of speech, p95, s": float(np.percentile(after_end, 95)),
-        "first partial after the first word begins, p50, s": float(np.percentile(after_word, 50)),
-        "first partial after the first word begins, p95, s": float(np.percentile(after_word, 95)),
+        **percentiles("final after the end of speech, {}, s", after_end),
+        **percentiles("first partial after the first word begins, {}, s", after_word),
+        **percentiles("error of a word's start, {}, ms", start_errors_ms),
+        **percentiles("error of a word's end, {}, ms", end_errors_ms),
     }
+
+
+def percentiles(name: str, values: list[float]) -> dict[str, float]:
+    """The median and the 95th percentile, under the name with `p50` and `p95` filled in."""
+    return {name.format(f"p{share}"): float(np.percentile(values, share)) for share in (50, 95)}
+
+
+def report(heard: dict[Clip, Heard], idle: Heard, quiet: Heard, nothing: Heard, rss_mb: float) -> str:
+    """The page of results."""
+    normal = EnglishTextNormalizer()
+    said = {clip: normal(clip.transcript) for clip in heard}
+    got = {clip: normal(" ".join(m["transcript"] for _, m in result.finals)) for clip, result in heard.items()}
+    figures = measured(heard, said, got) | {
+        "CPU without a client, cores": idle.cpu_s / SILENCE_S,
+        "CPU of a stream of a quiet room, on top, cores": (quiet.cpu_s - idle.cpu_s) / SILENCE_S,
+        "CPU of a stream of digital silence, on top, cores": (nothing.cpu_s - idle.cpu_s) / SILENCE_S,
+    }
+    words = sum(len(text.split()) for text in said.values())
+    aligned = sum(len(words) for words in json.loads(WORD_TIMES.read_text()).values())
+    length_s = sum(result.length_s for result in heard.values())
     lines = [
         "# The local engine, measured",
         "",
         "    python bench/engine.py --clips FOLDER",
         "",
         f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores of {processor()}, {platform.system()}, "
-        f"Python {platform.python_version()}; load before {os.getloadavg()[0]:.1f}.",
-        f"{len(heard)} recordings, {sum(len(text.split()) for text in said.values())} words, {audio_s:.0f} s with "
-        f"{LEAD_S} s of silence before and {TAIL_S} s after each, played in real time in chunks of 100 ms, one stream; "
-        f"then {SILENCE_S:.0f} s of a quiet room.",
-        f"{len(after_end)} turns. Resident memory at the end: {rss_mb:.0f} MB.",
+        f"Python {platform.python_version()}; load average at the end {os.getloadavg()[0]:.1f}.",
+        f"{len(heard)} recordings, {words} words, {length_s:.0f} s with {LEAD_S} s of silence before each and "
+        f"{TAIL_S} s after it, played in real time in chunks of 100 ms, one stream; then {SILENCE_S:.0f} s of a quiet "
+        "room, of zeros, and without a client.",
+        f"Word times are compared for {aligned} aligned words, as far as they were understood. "
+        f"Resident memory at the end: {rss_mb:.0f} MB.",
         "",
         "| what | measured | target |",
         "|---|---|---|",
@@ -195,7 +242,7 @@ def report(heard: dict[Clip, Heard], quiet: Heard, rss_mb: float) -> str:
             for clip, result in heard.items()
         ),
         "",
-    ]  # fmt: skip
+    ]
     return "\n".join(lines)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+
 from .decoder import Read
 from .intake import Intake
 from .level import Leveller
@@ -37,6 +39,8 @@ from .words import Word
 TURN_SILENCE_MS = 500
 FIRST_DRAFT_SAMPLES = RATE_HZ * 7 // 10
 """Less, pre-roll included, is too little to make sense of: half a word becomes another word."""
+DIGITAL_SILENCE = 1.5 / 32768
+"""Zeros, perhaps with the last bit flickering, as a loopback device gives while nothing plays: not listened to."""
 HEARTBEAT_S = 5.0
 HEARTBEAT_AUDIO_MS = 5_000
 """Heartbeats come more often than every 5 s when more than this was dealt with: who sends faster can pace by them."""
@@ -121,7 +125,7 @@ class Stream:
         actions: list[Action] = []
         for frame in self._intake.push(data):
             levelled = self._level(frame)
-            speech = self._vad(levelled)
+            speech = self._vad(levelled) if np.abs(frame).max() > DIGITAL_SILENCE else 0.0
             self._speech = max(self._speech, speech)
             actions += self._asked(self._segmenter.push(levelled, speech))
         return actions + self._beat(now_s)

@@ -73,6 +73,17 @@ def test_silence_asks_for_nothing_and_says_nothing():
     assert client.heard == []
 
 
+def test_digital_silence_is_not_listened_to():
+    def fail(frame: np.ndarray) -> float:
+        raise AssertionError("the voice detector was asked")
+
+    stream = Stream(Options(), fail, 0.0)
+    flicker = np.random.default_rng(0).integers(-1, 2, 1600).astype("<i2").tobytes()
+    assert stream.on_audio(QUIET, 0.1) + stream.on_audio(flicker, 0.2) == []
+    with pytest.raises(AssertionError):
+        stream.on_audio(LOUD, 0.3)
+
+
 def test_speech_is_drafted_from_seven_tenths_of_a_second_on():
     client = spoken(0.3)
     assert client.asked == []
