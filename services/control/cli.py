@@ -115,15 +115,15 @@ def start(
         keyterms=tuple(keyterms),
         label=label,
     )
-    reply = _ask(request)
-    _show(reply, as_json, lambda fields: [fields["session"]])
-    if reply.get("engine"):
-        click.echo(f"heard by {reply['engine']}", err=True)
     if not (follow or wait):
+        _start(request, as_json)
         return 0
+    from .follow import Interrupts
     from .follow import follow as follow_session
 
-    return follow_session(_paths(), reply["session"], live=follow, as_json=as_json)
+    with Interrupts() as interrupts:
+        session = _start(request, as_json)
+        return follow_session(_paths(), session, interrupts, live=follow, as_json=as_json)
 
 
 @_command
@@ -213,6 +213,15 @@ def shutdown(as_json: bool) -> int:
         return 0
     click.echo("causal-ctl: the stack is still ending, or is started again by its supervisor", err=True)
     return EXIT_REFUSED
+
+
+def _start(request: Message, as_json: bool) -> str:
+    """Starts a session, prints its id, and says who hears it."""
+    reply = _ask(request)
+    _show(reply, as_json, lambda fields: [fields["session"]])
+    if reply.get("engine"):
+        click.echo(f"heard by {reply['engine']}", err=True)
+    return str(reply["session"])
 
 
 def _running(everything: bool) -> list[str]:

@@ -5,14 +5,15 @@ Ctrl-C asks the controller to stop the session and goes on until the last words 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
+from typing import Self
 
 import click
 import zmq
@@ -38,6 +39,40 @@ EXIT_INTERRUPTED = 130
 Show = Callable[[Event], None]
 
 
+class Interrupts:
+    """Ctrl-C, from the entry of the `with` on: kept until a loop takes it. Without a loop the second one interrupts."""
+
+    def __enter__(self) -> Self:
+        self._count = 0
+        self._taken = False
+        self._read_fd, self._write_fd = os.pipe()
+        os.set_blocking(self._write_fd, False)
+        self._former = signal.signal(signal.SIGINT, self._on_signal)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._former)
+        os.close(self._read_fd)
+        os.close(self._write_fd)
+
+    def on_loop(self, loop: Loop, callback: Callable[[], None]) -> None:
+        """Calls back from within the loop, once for each."""
+        self._taken = True
+
+        def on_wake() -> None:
+            os.read(self._read_fd, 1)
+            callback()
+
+        loop.on_readable(self._read_fd, on_wake)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._count += 1
+        if self._count > 1 and not self._taken:
+            raise KeyboardInterrupt
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._write_fd, b"!")
+
+
 class Follower:
     """One session, from its start to its end."""
 
@@ -58,12 +93,12 @@ class Follower:
         self._stopping = False
         self._gone = False
 
-    def run(self) -> None:
+    def run(self, interrupts: Interrupts) -> None:
         """Returns when the session has ended, or was left. Raises `NoStack` when the stack ends first."""
-        with _on_interrupt(self._loop, self._interrupt):
-            self._events.begin(START)
-            self._loop.every(TICK_S, self._check)
-            self._loop.run()
+        interrupts.on_loop(self._loop, self._interrupt)
+        self._events.begin(START)
+        self._loop.every(TICK_S, self._check)
+        self._loop.run()
         self._events.end()
         self._context.destroy(linger=0)
         if self._gone:
@@ -101,7 +136,7 @@ class Follower:
                 click.echo(f"causal-ctl: {error}", err=True)
 
 
-def follow(paths: Paths, session: str, *, live: bool, as_json: bool) -> int:
+def follow(paths: Paths, session: str, interrupts: Interrupts, *, live: bool, as_json: bool) -> int:
     """Follows a session, with its transcript on standard output if `live`. The exit code; says on standard error what
     went wrong."""
     view = view_for(sys.stdout.fileno())
@@ -121,7 +156,7 @@ def follow(paths: Paths, session: str, *, live: bool, as_json: bool) -> int:
 
     follower = Follower(paths, session, show, tell)
     try:
-        follower.run()
+        follower.run(interrupts)
     finally:
         if in_place:
             _write(view.end())
@@ -143,26 +178,3 @@ def _write(text: str) -> None:
     if text:
         sys.stdout.write(text)
         sys.stdout.flush()
-
-
-@contextmanager
-def _on_interrupt(loop: Loop, callback: Callable[[], None]) -> Iterator[None]:
-    """Calls back from within the loop when Ctrl-C is pressed."""
-    read_fd, write_fd = os.pipe()
-    os.set_blocking(write_fd, False)
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        os.write(write_fd, b"!")
-
-    def on_wake() -> None:
-        os.read(read_fd, 1)
-        callback()
-
-    loop.on_readable(read_fd, on_wake)
-    former = signal.signal(signal.SIGINT, on_signal)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, former)
-        os.close(read_fd)
-        os.close(write_fd)
