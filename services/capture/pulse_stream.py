@@ -51,6 +51,7 @@ class PulseStream:
         self._over = False
         self._spec = libpulse.SampleSpec()
         self._scratch = np.zeros((0, 1), np.float32)
+        self._scratch_address = 0
         self._data, self._size = ctypes.c_void_p(), ctypes.c_size_t()
         self._read_frames = 0
         self._start_ns: int | None = None
@@ -107,6 +108,7 @@ class PulseStream:
         rate_hz, channels = int(found.sample_spec.rate), int(found.sample_spec.channels)
         self._spec = libpulse.SampleSpec(libpulse.FLOAT32LE, rate_hz, channels)
         self._scratch = np.zeros((round(rate_hz * SCRATCH_S), channels), np.float32)
+        self._scratch_address = self._scratch.ctypes.data
         self._listener.on_format(rate_hz, channels)
         self._open(context, found.channel_map)
 
@@ -154,7 +156,8 @@ class PulseStream:
         # A loopback hears samples before they sound: by the latency of its sink.
         device_us = timing.source_usec + timing.transport_usec - timing.sink_usec
         captured_ns = (self._read_frames + queued_frames) * NS_PER_S // self._spec.rate + device_us * 1000
-        return clock.now_ns() - age_ns - captured_ns
+        start_ns: int = clock.now_ns() - age_ns - captured_ns
+        return start_ns
 
     def _take_all(self, stream: int) -> None:
         try:
@@ -193,7 +196,7 @@ class PulseStream:
         done, frame_bytes = 0, 4 * self._spec.channels
         while done < frames:
             count = min(frames - done, len(self._scratch))
-            ctypes.memmove(self._scratch.ctypes.data, address + done * frame_bytes, count * frame_bytes)
+            ctypes.memmove(self._scratch_address, address + done * frame_bytes, count * frame_bytes)
             self._listener.on_samples(self._scratch[:count], captured_ns + done * NS_PER_S // self._spec.rate)
             done += count
 
