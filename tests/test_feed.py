@@ -52,7 +52,7 @@ def test_from_now_on_leaves_out_what_the_first_head_has_counted() -> None:
 
 def test_history_is_asked_for_at_once() -> None:
     feed = Feed(START, session="s")
-    assert feed.tick(0.0) == [Ask(Replay(from_seq=1, session="s", limit=feed_module.ASKED_AT_ONCE))]
+    assert feed.tick(0.0) == [Ask(Replay(from_seq=1, session="s"))]
     assert not feed.caught_up
     assert seqs(feed.on_replayed(replayed(1, 2, 3, next_seq=4, head_seq=3), 0.1)) == [1, 2, 3]
     assert feed.caught_up
@@ -174,20 +174,6 @@ def test_a_stored_event_of_an_unknown_type_is_counted_and_passed_over() -> None:
     answer = Replayed(events=(strange,), next_seq=2, head_seq=1, oldest_seq=1)
     assert feed.on_replayed(answer, 0.1) == []
     assert (feed.unreadable, feed.position) == (1, 1)
-
-
-def test_an_answer_too_large_is_asked_for_in_smaller_pieces_and_at_last_passed_over() -> None:
-    feed = Feed(START)
-    feed.tick(0.0)
-    feed.on_live(gap(2), 0.0)
-    limits = []
-    while True:
-        actions = feed.on_unreadable_replay(0.1)
-        if Forgotten(1, 1) in actions:
-            break
-        limits += [action.replay.limit for action in actions if isinstance(action, Ask)]
-    assert limits == [50, 25, 12, 6, 3, 1]
-    assert seqs(actions) == [2]
 
 
 def test_a_late_head_does_not_start_anything_over() -> None:

@@ -24,8 +24,6 @@ from causal.messages.log import Head, LoggedEvent, Replay, Replayed
 HELD_EVENTS = 1000
 REMEMBERED_FINALS = 4096
 ASK_AGAIN_S = 1.0
-ASKED_AT_ONCE = 100
-"""Events of one replay: with the words of long turns, far below the largest body that the wire takes."""
 SHORTER_FOR_S = 3.0
 """A head behind what was seen may be late on its way; after this time it is another log's."""
 
@@ -48,7 +46,7 @@ class Ask:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """These events were wanted and cannot be had: the log has them no more, or they are too large for the wire."""
+    """These events were wanted, and the log has them no more; it goes on behind them."""
 
     from_seq: int
     to_seq: int
@@ -82,7 +80,6 @@ class Feed:
         self._highest = 0
         self._asked_s: float | None = None
         self._begun = begin is None
-        self._limit = ASKED_AT_ONCE
         self._held: dict[int, Event] = {}
         self._finals: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self._shorter_s: float | None = None
@@ -134,7 +131,6 @@ class Feed:
             return []
         before = self._next
         self._begun = True
-        self._limit = min(ASKED_AT_ONCE, self._limit * 2)
         self._highest = max(self._highest, replayed.head_seq)
         actions: list[Action] = []
         if replayed.oldest_seq > self._next and replayed.head_seq >= self._next:
@@ -146,18 +142,6 @@ class Feed:
         if self._next > before or self._next > self._highest:
             self._asked_s = None
         return actions + self._advance(now_s)
-
-    def on_unreadable_replay(self, now_s: float) -> list[Action]:
-        """An answer that was too large, or not as agreed: fewer events at once, and in the end one is left out."""
-        if self._next is None or self._asked_s is None:
-            return []
-        self._asked_s = None
-        if self._limit > 1:
-            self._limit //= 2
-            return self._advance(now_s)
-        self.unreadable += 1
-        self._next += 1
-        return [Forgotten(self._next - 1, self._next - 1), *self._advance(now_s)]
 
     def on_unsent(self) -> None:
         """The last `Ask` could not be sent, since the broker is away: the next `tick` asks again."""
@@ -211,7 +195,7 @@ class Feed:
     def _ask(self, now_s: float) -> list[Action]:
         assert self._next is not None
         self._asked_s = now_s
-        return [Ask(Replay(from_seq=self._next, session=self._session, limit=self._limit))]
+        return [Ask(Replay(from_seq=self._next, session=self._session))]
 
     def _is_other_log(self, head: Head, now_s: float) -> bool:
         assert self._next is not None

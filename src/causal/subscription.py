@@ -127,12 +127,7 @@ class Subscription:
         self.heard_s = now_s = time.monotonic()
         if parts[0] != topics.REPLAYED:
             return []
-        try:
-            replayed = wire.unpack(parts, Replayed)
-        except WireError as error:
-            log.warning("an answer of the broker cannot be read; asking for less at once: %s", error)
-            return self.feed.on_unreadable_replay(now_s)
-        return self.feed.on_replayed(replayed, now_s)
+        return self.feed.on_replayed(wire.unpack(parts, Replayed), now_s)
 
     def _carry_out(self, actions: list[Action]) -> None:
         feed = self.feed
