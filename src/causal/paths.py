@@ -68,6 +68,11 @@ class Paths:
         """Where the local engine says its address and key."""
         return self.runtime / "engine.json"
 
+    @property
+    def page_file(self) -> Path:
+        """Where the web page says its address and secret."""
+        return self.runtime / "web.json"
+
     def _check_private(self) -> None:
         status = self.runtime.stat()
         if status.st_uid != os.getuid():

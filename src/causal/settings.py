@@ -31,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     journal_hours: Annotated[float, msgspec.Meta(ge=0)]
     engine_port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
     engine_threads: Annotated[int, msgspec.Meta(ge=1)]
+    web_port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
     log_level: Literal["debug", "info", "warning", "error"]
 
 

@@ -227,5 +227,6 @@ def _own_environment(folder: Path) -> dict[str, str]:
         "CAUSAL_RUNTIME_DIR": str(folder / "run"),
         "CAUSAL_DATA_DIR": str(folder / "data"),
         "CAUSAL_CONFIG_DIR": str(folder / "config"),
+        "CAUSAL_WEB_PORT": "0",
         "PULSE_SERVER": f"unix:{folder}/no-sound-server",
     }
