@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from typing import Any
 
 import click
 
@@ -30,7 +31,11 @@ def _begin(_context: click.Context, _option: click.Parameter, value: str) -> int
         raise click.BadParameter(str(error)) from error
 
 
-@click.command("causal-sink", epilog=f"Installed sinks: {', '.join(names())}.")
+@click.command(
+    "causal-sink",
+    epilog=f"Installed sinks: {', '.join(names())}. Some have options of their own.",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+)
 @click.argument("name")
 @click.option("--session", metavar="SESSION", help="Only this session. Default: all.")
 @click.option("--source", metavar="SOURCE", help="Only this source: mic, system, file … Default: all.")
@@ -44,18 +49,26 @@ def _begin(_context: click.Context, _option: click.Parameter, value: str) -> int
     help="Which event comes first. A sink that remembers how far it came goes on there.",
 )
 @click.option("--out", metavar="PATH", help="The file of a sink that writes one; - is standard output.")
+@click.pass_context
 @service.options
 def main(
-    options: Options, name: str, session: str | None, source: str | None, begin: int | None, out: str | None
+    context: click.Context,
+    options: Options,
+    name: str,
+    session: str | None,
+    source: str | None,
+    begin: int | None,
+    out: str | None,
 ) -> None:
     """Gives the transcript to a consumer: the sink NAME. Sinks come and go at any time; none disturbs the others."""
     make = find(name)
     if make is None:
         raise click.BadParameter(f"there is no sink {name!r}; installed are {', '.join(names())}", param_hint="NAME")
+    chosen = _own_options(name, make, context)
     has_parent = PARENT_VARIABLE in os.environ  # `opened` takes it away
     own = dataclasses.replace(options, instance=f"{name}-{os.getpid()}")
     with service.opened("sink", own, Loop(), lock=False) as me:
-        sink = make(SinkOptions(me.paths.data, out, session, source))
+        sink = make(SinkOptions(me.paths.data, out, session, source, chosen, me.paths, me.settings))
         place = Place(me.paths.runtime, name, os.getppid()) if has_parent else None
         keeper = Keeper(me, name, sink, begin, place, session=session, source=source)
         if refusal := keeper.open():
@@ -63,3 +76,11 @@ def main(
             raise SystemExit(EXIT_CONFIG)
         me.loop.run()
         keeper.close()
+
+
+def _own_options(name: str, make: object, context: click.Context) -> dict[str, Any]:
+    """What follows the common options, as the sink's own `parameters` say. Ends the command when that is something
+    else."""
+    command = click.Command(name, params=list(getattr(make, "parameters", ())), add_help_option=False)
+    with command.make_context(f"causal-sink {name}", list(context.args)) as own:
+        return dict(own.params)

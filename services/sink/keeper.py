@@ -16,11 +16,11 @@ from causal.loop import Loop
 from causal.messages import Event, QueueDepth
 from causal.messages.control import Fault, Work
 from causal.service import Service
-from causal.subscription import Subscription
+from causal.subscription import TRANSCRIPT, Subscription
 
 from .output import OutputBusy
 from .place import Place
-from .sink import Sink
+from .sink import Flushing, Reporting, Sink
 
 log = logging.getLogger("causal.sink")
 
@@ -52,11 +52,15 @@ class Keeper:
         self._place = place
         self._done_seq = place.last() if place else None
         self._is_open = False
+        self._has_written = False
         self._retry_s = 0.0
         self._stop_s: float | None = None
         self._whole_stack_ends = False
         self._fault: Fault | None = None
-        self._events = Subscription(me.loop, me.context, me.paths, self._on_event, session=session, source=source)
+        ephemeral = getattr(sink, "ephemeral", TRANSCRIPT)
+        self._events = Subscription(
+            me.loop, me.context, me.paths, self._on_event, session=session, source=source, ephemeral=ephemeral
+        )
         self._control = ControlLink(me, self._report, self._on_work)
         me.on_stop(self._drain)
         me.loop.every(TICK_S, self._tick)
@@ -73,7 +77,7 @@ class Keeper:
                 return error
             self._fail(error)
             return None
-        self._is_open = True
+        self._is_open, self._has_written = True, False
         if position is not None:
             self._done_seq = position
         self._events.begin(self._begin if self._done_seq is None else self._done_seq + 1)
@@ -82,6 +86,7 @@ class Keeper:
     def close(self) -> None:
         """Ends in good order: the next sink of this name begins as it is told."""
         self._events.end()
+        self._flush()
         self._close_sink()
         if self._place is not None:
             self._place.forget()
@@ -94,11 +99,27 @@ class Keeper:
                 self._done_seq = self._events.feed.position if event.seq is None else event.seq - 1
             self._fail(error)
             return
+        self._has_written = True
+        if not isinstance(self._sink, Flushing):
+            self._mend()
+        if event.seq is not None:
+            self._remember(event.seq)
+
+    def _flush(self) -> None:
+        if not (self._is_open and isinstance(self._sink, Flushing)):
+            return
+        try:
+            self._sink.flush()
+        except (OSError, CausalError) as error:
+            self._fail(error)
+            return
+        if self._has_written:
+            self._mend()
+
+    def _mend(self) -> None:
         if self._fault is not None:
             log.info("the sink %s works again", self._name)
             self._fault = None
-        if event.seq is not None:
-            self._remember(event.seq)
 
     def _fail(self, error: OSError | CausalError) -> None:
         self._events.end()
@@ -122,6 +143,7 @@ class Keeper:
 
     def _tick(self) -> None:
         now_s = time.monotonic()
+        self._flush()
         if self._is_open and (position := self._events.feed.position) is not None:
             self._remember(position)
         elif now_s >= self._retry_s and self._fault is not None:
@@ -155,10 +177,12 @@ class Keeper:
 
     def _report(self) -> dict[str, Any]:
         feed = self._events.feed
-        return {
-            "queues": {"held": QueueDepth(depth=feed.held, capacity=HELD_EVENTS, dropped=feed.dropped)},
-            "fault": self._fault,
-        }
+        queues = {"held": QueueDepth(depth=feed.held, capacity=HELD_EVENTS, dropped=feed.dropped)}
+        fault = self._fault
+        if isinstance(self._sink, Reporting):
+            queues |= self._sink.queues()
+            fault = fault or self._sink.fault()
+        return {"queues": queues, "fault": fault}
 
 
 def fault_of(name: str, error: OSError | CausalError) -> Fault:

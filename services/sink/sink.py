@@ -3,17 +3,25 @@
 A sink is a class with three methods and a name in the entry-point group `causal.sinks`. `causal-sink NAME` calls it
 with `SinkOptions`, opens it, and gives it the events; where it stood when it was killed, what it missed meanwhile and
 what to do when its disk is full is not its business.
+
+Besides, a sink may have `flush` (see `Flushing`), `fault` and `queues` (see `Reporting`), and two class attributes:
+`ephemeral`, the ephemeral types it wants instead of `causal.subscription.TRANSCRIPT`, and `parameters`, a sequence of
+`click.Option`, whose values it finds in `SinkOptions.own`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
-from causal.messages import Event
+from causal import settings
+from causal.messages import Event, QueueDepth
+from causal.messages.control import Fault
+from causal.paths import Paths
+from causal.settings import Settings
 
 GROUP = "causal.sinks"
 
@@ -28,6 +36,11 @@ class SinkOptions:
     session: str | None = None
     """Only this session is told; None means all."""
     source: str | None = None
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """The sink's own options, by the names of its `parameters`."""
+    paths: Paths = field(default_factory=Paths.from_environment)
+    """The directories of the stack."""
+    settings: Settings = field(default_factory=settings.load)
 
 
 class Sink(Protocol):
@@ -45,6 +58,25 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Ends what `open` began; also called when that failed."""
+
+
+@runtime_checkable
+class Flushing(Protocol):
+    """A sink that only collects in `write`."""
+
+    def flush(self) -> None:
+        """Stores what was collected. Called five times a second and before an orderly `close`; errors as in `Sink`."""
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """A sink with something of its own to show in `status`."""
+
+    def fault(self) -> Fault | None:
+        """What is wrong although it goes on: its receiver is away, say."""
+
+    def queues(self) -> Mapping[str, QueueDepth]:
+        """What waits in it."""
 
 
 def names() -> list[str]:

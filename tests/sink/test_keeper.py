@@ -14,7 +14,8 @@ import pytest
 from causal.broker import app as broker_app
 from causal.errors import CausalError, ConfigError
 from causal.feed import START
-from causal.messages import Event, Gap, TranscriptPartial
+from causal.messages import Event, Gap, QueueDepth, ServiceStatus, TranscriptPartial
+from causal.messages.control import Fault
 from causal.service import Service
 from causal.sink import keeper as keeper_module
 from causal.sink.keeper import Keeper, fault_of
@@ -241,3 +242,93 @@ def test_a_fault_says_what_is_wrong_and_what_to_do(error: OSError | CausalError,
     assert message in fault.message
     assert fault.hint
     assert fault.retrying
+
+
+class CollectingSink(ListSink):
+    """Stores in `flush` what `write` has collected, and remembers what is stored."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.collected: list[Event] = []
+        self.full = False
+
+    def open(self) -> int | None:
+        super().open()
+        self.collected.clear()
+        return self.written[-1].seq if self.written else None
+
+    def write(self, event: Event) -> None:
+        self.collected.append(event)
+
+    def flush(self) -> None:
+        if self.full and self.collected:
+            raise FULL
+        self.written += self.collected
+        self.collected.clear()
+
+
+def test_a_sink_that_collects_is_told_when_to_store(stack: OneLoop) -> None:
+    sink = CollectingSink()
+    stack.publish(gap(1), gap(2))
+    keep(stack, sink)
+    stack.run_until(lambda: len(sink.written) == 2)
+    assert seqs(sink) == [1, 2]
+
+
+def test_what_it_could_not_store_is_told_again_and_its_fault_is_logged_once(
+    stack: OneLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = CollectingSink()
+    sink.full = True
+    stack.publish(gap(1))
+    keep(stack, sink)
+    with caplog.at_level(logging.INFO, "causal.sink"):
+        stack.run_until(lambda: sink.opened >= 4)
+        assert len(caplog.records) == 1
+        sink.full = False
+        stack.run_until(lambda: len(caplog.records) == 2)
+    assert seqs(sink) == [1]
+    assert "works again" in caplog.text
+
+
+def test_what_was_collected_is_stored_at_the_end(stack: OneLoop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper_module, "TICK_S", 100.0)
+    sink = CollectingSink()
+    _, keeper = kept(stack, sink)
+    stack.publish(gap(1))
+    stack.run_until(lambda: sink.collected)
+    keeper.close()
+    assert (seqs(sink), sink.closed) == ([1], 1)
+
+
+class WaitingSink(ListSink):
+    """Its receiver is away, and it waits."""
+
+    ephemeral = ("service-status",)
+
+    def fault(self) -> Fault | None:
+        return Fault(code="connection-failed", message="the receiver is away")
+
+    def queues(self) -> dict[str, QueueDepth]:
+        return {"posts": QueueDepth(depth=1, capacity=2)}
+
+
+def test_a_sink_that_goes_on_may_report_what_is_wrong_all_the_same(stack: OneLoop) -> None:
+    _, keeper = kept(stack, WaitingSink())
+    report = keeper._report()
+    assert report["fault"].message == "the receiver is away"
+    assert set(report["queues"]) == {"held", "posts"}
+
+
+def test_a_sink_chooses_the_ephemeral_events_it_wants(stack: OneLoop) -> None:
+    sink = WaitingSink()
+    _, keeper = kept(stack, sink)
+    status = ServiceStatus(service="stt", instance="1", pid=1, cpu_percent=0.0, rss_bytes=0)
+
+    def told() -> bool:
+        stack.emit(status)
+        return bool(sink.written)
+
+    stack.run_until(told)
+    assert sink.written[0] == status
+    keeper.close()
