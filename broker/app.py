@@ -6,9 +6,11 @@ services ──DEALER──▶ log (ROUTER): hello, publish, claim, replay, bye;
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import time
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -18,7 +20,7 @@ from causal import service, topics, wire
 from causal.control_link import ControlLink
 from causal.errors import WireError
 from causal.loop import Loop, receive_all, send_now
-from causal.messages import EVENT_TYPES, QueueDepth
+from causal.messages import EVENT_TYPES, Message, QueueDepth
 from causal.messages.control import Fault
 from causal.messages.log import Claim, Head, Hello, LoggedEvent, Publish, Replay, Stored
 from causal.service import Options, Service
@@ -39,9 +41,19 @@ STOP_CHECK_S = 0.05
 @service.options
 def main(options: Options) -> None:
     """Numbers, stores, publishes and replays events."""
-    with service.opened("broker", options, Loop(), owns_data=True) as me:
-        Broker(me)
+    with service.opened("broker", options, Loop(), owns_data=True) as me, contextlib.closing(_broker(me)):
         me.loop.run()
+
+
+def _broker(me: Service[Loop]) -> Broker:
+    try:
+        return Broker(me)
+    except sqlite3.Error as error:
+        folder = me.paths.data
+        raise SystemExit(
+            f"causal-broker: the event log in {folder} cannot be opened: {error}. Make room on the disk, or move the "
+            "files events.sqlite* away: a new log begins then."
+        ) from error
 
 
 class Broker:
@@ -64,6 +76,9 @@ class Broker:
         self._control = ControlLink(me, report=self._report)
         me.on_stop(self._drain)
 
+    def close(self) -> None:
+        self._log.close()
+
     def _receive(self) -> None:
         batch: list[tuple[bytes, Publish]] = []
         for sender, *parts in receive_all(self._router):
@@ -72,18 +87,20 @@ class Broker:
             except WireError as error:
                 self._dropped += 1
                 log.warning("a message is dropped: %s", error)
-        if batch:
-            self._store(batch)
+        self._store(batch)
 
     def _understand(self, sender: bytes, parts: list[bytes], batch: list[tuple[bytes, Publish]]) -> None:
         match parts[0] if parts else b"":
             case topics.PUBLISH:
                 batch.append((sender, wire.unpack(parts, Publish)))
             case topics.CLAIM:
-                self._claim(sender, wire.unpack(parts, Claim))
+                claim = wire.unpack(parts, Claim)
+                self._store(batch)  # what came before counts before
+                self._answer(sender, topics.CLAIMED, lambda: self._log.claim(claim))
             case topics.REPLAY:
-                answer = self._log.replay(wire.unpack(parts, Replay))
-                send_now(self._router, [sender, *wire.pack(topics.REPLAYED, answer)])
+                replay = wire.unpack(parts, Replay)
+                self._store(batch)
+                self._answer(sender, topics.REPLAYED, lambda: self._log.replay(replay))
             case topics.HELLO:
                 self._presence.hello(wire.unpack(parts, Hello).publisher, time.monotonic())
             case topics.BYE:
@@ -95,25 +112,30 @@ class Broker:
                 raise WireError(f"nothing is known of topic {topic[:40]!r}")
 
     def _store(self, batch: list[tuple[bytes, Publish]]) -> None:
+        """Stores and answers what is in the batch, and empties it."""
+        if not batch:
+            return
+        waiting = batch.copy()
+        batch.clear()
         try:
-            stamped = self._log.store(publish for _, publish in batch)
+            stamped = self._log.store(publish for _, publish in waiting)
         except sqlite3.Error as error:
             self._fail(error)
             return
         self._mend()
-        for (sender, _), result in zip(batch, stamped, strict=True):
+        for (sender, _), result in zip(waiting, stamped, strict=True):
             topic = topics.STORED if isinstance(result.answer, Stored) else topics.REFUSED
             send_now(self._router, [sender, *wire.pack(topic, result.answer)])
             if result.news is not None:
                 self._tell(result.news)
 
-    def _claim(self, sender: bytes, claim: Claim) -> None:
+    def _answer(self, sender: bytes, topic: bytes, look: Callable[[], Message]) -> None:
         try:
-            claimed = self._log.claim(claim)
+            answer = look()
         except sqlite3.Error as error:
             self._fail(error)
             return
-        send_now(self._router, [sender, *wire.pack(topics.CLAIMED, claimed)])
+        send_now(self._router, [sender, *wire.pack(topic, answer)])
 
     def _tell(self, news: LoggedEvent) -> None:
         topic = topics.event(news.kind, news.event["session"], news.event["source"])

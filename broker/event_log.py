@@ -27,6 +27,12 @@ from causal.messages import DURABLE, EVENT_TYPES
 from causal.messages.log import Claim, Claimed, Coverage, LoggedEvent, Publish, Refused, Replay, Replayed, Stored
 
 MAX_REPLAY = 1000
+MAX_REPLAY_BYTES = 1 << 20
+"""A reply must fit into a body of `causal.wire`: at least one event, and no more once so much is in."""
+MAX_EVENT_BYTES = 1 << 20
+MAX_INTEGER = 2**63 - 1
+LOCKED_WITHIN_S = 0.2
+"""How long another program that writes to the file may keep the broker waiting: it has other things to do."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -60,7 +66,7 @@ class EventLog:
     """One writer. `sqlite3.Error` passes through: nothing of the batch was stored then, and it may be tried again."""
 
     def __init__(self, path: Path | str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db = sqlite3.connect(path, timeout=LOCKED_WITHIN_S, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(SCHEMA)
@@ -83,7 +89,9 @@ class EventLog:
         return stamped
 
     def claim(self, claim: Claim) -> Claimed:
-        """Gives the lane to the claim's epoch, unless a greater one has it."""
+        """Gives the lane to the claim's epoch, unless a greater one has it. Raises `WireError` for no epoch at all."""
+        if not 0 <= claim.epoch <= MAX_INTEGER:
+            raise WireError(f"epoch {claim.epoch}, expected 0 to {MAX_INTEGER}")
         self._db.execute(
             "INSERT INTO lanes VALUES (?, ?, ?, 0) ON CONFLICT DO UPDATE SET epoch = max(epoch, excluded.epoch)",
             (claim.stream, claim.lane, claim.epoch),
@@ -94,14 +102,24 @@ class EventLog:
     def replay(self, request: Replay) -> Replayed:
         """Stored events in order of `seq`, at most `limit` of them."""
         limit = max(1, min(request.limit, MAX_REPLAY))
+        from_seq = max(0, min(request.from_seq, MAX_INTEGER))
         session = "" if request.session is None else "AND session = ?"
-        values = [request.from_seq, *([] if request.session is None else [request.session]), limit]
+        values = [from_seq, *([] if request.session is None else [request.session]), limit]
         rows = self._db.execute(
             f"SELECT seq, kind, event FROM events WHERE seq >= ? {session} ORDER BY seq LIMIT ?", values
-        ).fetchall()
-        events = tuple(LoggedEvent(kind=kind, event=wire.unpack_map(event)) for _, kind, event in rows)
-        next_seq = rows[-1][0] + 1 if len(rows) == limit else self.head_seq + 1
-        return Replayed(events=events, next_seq=next_seq, head_seq=self.head_seq, oldest_seq=self.oldest_seq)
+        )
+        events: list[LoggedEvent] = []
+        next_seq = self.head_seq + 1
+        size = 0
+        for seq, kind, event in rows:
+            size += len(event)
+            if events and size > MAX_REPLAY_BYTES:
+                next_seq = seq
+                break
+            events.append(LoggedEvent(kind=kind, event=wire.unpack_map(event)))
+            if len(events) == limit:
+                next_seq = seq + 1
+        return Replayed(events=tuple(events), next_seq=next_seq, head_seq=self.head_seq, oldest_seq=self.oldest_seq)
 
     def close(self) -> None:
         self._db.close()
@@ -112,15 +130,16 @@ class EventLog:
             return Stamped(Stored(id=publish.id, seq=known[0]))
         try:
             fields = _checked(publish)
+            fields["seq"] = self.head_seq + 1
+            body = _packed(fields)
         except WireError as error:
             return Stamped(Refused(id=publish.id, code="malformed", message=str(error)))
         if publish.coverage is not None and (refusal := self._cover(publish.id, publish.coverage)):
             return Stamped(refusal)
         self.head_seq += 1
-        fields["seq"] = self.head_seq
         self._db.execute(
             "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)",
-            (self.head_seq, publish.id, publish.kind, fields["session"], fields["source"], wire.pack_map(fields)),
+            (self.head_seq, publish.id, publish.kind, fields["session"], fields["source"], body),
         )
         return Stamped(Stored(id=publish.id, seq=self.head_seq), LoggedEvent(kind=publish.kind, event=fields))
 
@@ -148,5 +167,14 @@ class EventLog:
 def _checked(publish: Publish) -> dict[str, Any]:
     """The event's fields, complete. Raises `WireError` for a type that is not stored, or fields that do not fit."""
     if publish.kind not in DURABLE:
-        raise WireError(f"events of type {publish.kind!r} are not stored")
+        raise WireError(f"events of type {publish.kind[:40]!r} are not stored")
+    if publish.coverage is not None and max(publish.coverage.epoch, publish.coverage.to_chunk) > MAX_INTEGER:
+        raise WireError(f"numbers of a lane go to {MAX_INTEGER}")
     return wire.to_map(wire.convert(publish.event, EVENT_TYPES[publish.kind]))
+
+
+def _packed(fields: dict[str, Any]) -> bytes:
+    body = wire.pack_map(fields)
+    if len(body) > MAX_EVENT_BYTES:
+        raise WireError(f"an event of {len(body)} bytes; {MAX_EVENT_BYTES} are allowed")
+    return body

@@ -12,11 +12,19 @@ class Presence:
         self._seen_s: dict[str, float] = {}
 
     def hello(self, publisher: str, now_s: float) -> None:
+        if publisher not in self._seen_s:
+            self._forget_silent(now_s)
         self._seen_s[publisher] = now_s
 
     def bye(self, publisher: str) -> None:
         self._seen_s.pop(publisher, None)
 
+    def __len__(self) -> int:
+        return len(self._seen_s)
+
     def anybody(self, now_s: float) -> bool:
-        self._seen_s = {name: seen_s for name, seen_s in self._seen_s.items() if now_s - seen_s < SILENT_AFTER_S}
+        self._forget_silent(now_s)
         return bool(self._seen_s)
+
+    def _forget_silent(self, now_s: float) -> None:
+        self._seen_s = {name: seen_s for name, seen_s in self._seen_s.items() if now_s - seen_s < SILENT_AFTER_S}
