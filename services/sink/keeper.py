@@ -102,8 +102,10 @@ class Keeper:
         self._has_written = True
         if not isinstance(self._sink, Flushing):
             self._mend()
-        if event.seq is not None:
-            self._remember(event.seq)
+            if event.seq is not None:
+                self._remember(event.seq)
+        elif self._done_seq is None and event.seq is not None:
+            self._done_seq = event.seq - 1  # until it is stored
 
     def _flush(self) -> None:
         if not (self._is_open and isinstance(self._sink, Flushing)):
