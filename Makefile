@@ -35,11 +35,12 @@ check:
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy
-	MYPYPATH=scripts $(PYTHON) -m mypy scripts bench
+	MYPYPATH=scripts:bench $(PYTHON) -m mypy scripts bench
 
 bench:
 	$(call ready,test)
 	$(PYTHON) bench/stack.py
+	$(PYTHON) bench/engine.py
 	$(PYTHON) bench/wer.py
 	$(PYTHON) bench/wer_pulse.py
 

@@ -1,6 +1,6 @@
 """How well and how fast the local engine understands, measured from outside over its WebSocket.
 
-    python bench/engine.py --clips FOLDER          # fetches the clips into FOLDER, plays them in real time: about 5 min
+    python bench/engine.py           # plays all recordings in real time: about 5 min
 
 Needs a prepared model (causal-engine prepare) and the extra `test`. Writes bench/results/engine.md.
 """
@@ -11,7 +11,6 @@ import asyncio
 import difflib
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -25,13 +24,15 @@ from typing import Any
 import click
 import jiwer
 import numpy as np
+import page
 import psutil
 from numpy.typing import NDArray
+from recordings import folder_option, recordings
 from websockets.asyncio.client import connect
 from whisper_normalizer.english import EnglishTextNormalizer
 
 from causal.engine.vad import FRAME_SAMPLES, Vad
-from causal.testing.clips import RATE_HZ, Clip, clip_paths
+from causal.testing.clips import RATE_HZ, Clip
 
 CHUNK = RATE_HZ // 10
 LEAD_S, TAIL_S, SILENCE_S = 0.5, 1.5, 30.0
@@ -59,12 +60,12 @@ class Heard:
 
 
 @click.command()
-@click.option("--clips", type=click.Path(path_type=Path), required=True, help="Folder that keeps the recordings.")
+@folder_option
 def main(clips: Path) -> None:
     """Plays all clips and some silence to an engine of its own, and writes down what came of it."""
     with engine() as (process, url, key):
         asyncio.run(play(process, url, key, silence(2.0)))  # loads the model
-        heard = {clip: asyncio.run(play(process, url, key, padded(clip.samples()))) for clip in clip_paths(clips)}
+        heard = {clip: asyncio.run(play(process, url, key, padded(clip.samples()))) for clip in recordings(clips)}
         quiet = asyncio.run(play(process, url, key, silence(SILENCE_S)))
         nothing = asyncio.run(play(process, url, key, 0 * silence(SILENCE_S)))
         idle = asyncio.run(wait(process, SILENCE_S))
@@ -221,10 +222,9 @@ def report(heard: dict[Clip, Heard], idle: Heard, quiet: Heard, nothing: Heard, 
     lines = [
         "# The local engine, measured",
         "",
-        "    python bench/engine.py --clips FOLDER",
+        "    python bench/engine.py",
         "",
-        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores of {processor()}, {platform.system()}, "
-        f"Python {platform.python_version()}; load average at the end {os.getloadavg()[0]:.1f}.",
+        page.machine(),
         f"{len(heard)} recordings, {words} words, {length_s:.0f} s with {LEAD_S} s of silence before each and "
         f"{TAIL_S} s after it, played in real time in chunks of 100 ms, one stream; then {SILENCE_S:.0f} s of a quiet "
         "room, of zeros, and without a client.",
@@ -249,15 +249,6 @@ def report(heard: dict[Clip, Heard], idle: Heard, quiet: Heard, nothing: Heard, 
 def target(name: str) -> str:
     """What the figure should be, if anything."""
     return f"≤ {TARGETS[name]}" if name in TARGETS else ""
-
-
-def processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        return names[0] if names else platform.machine()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

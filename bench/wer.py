@@ -16,17 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-import jiwer
 import page
 import soundfile
-from platformdirs import user_cache_path
-from whisper_normalizer.english import EnglishTextNormalizer
+from recordings import error_rates, folder_option, recordings
 
-from causal.testing.clips import RATE_HZ, Clip, clip_paths
+from causal.testing.clips import RATE_HZ, Clip
 from causal.testing.stack import Stack
 
 PROCFILE = page.ROOT / "Procfile"
-CLIPS = user_cache_path("causal") / "clips"
 TARGET_PERCENT = 6.5
 END_WITHIN_S = 30.0
 
@@ -41,13 +38,14 @@ class Heard:
 
 
 @click.command()
-@click.option("--clips", default=CLIPS, type=click.Path(path_type=Path), help="Folder that keeps the recordings.")
+@folder_option
 def main(clips: Path) -> None:
     """Plays each recording in a session of its own."""
     with tempfile.TemporaryDirectory() as folder, Stack(PROCFILE) as stack:
-        heard = {clip: hear(stack, clip, Path(folder)) for clip in clip_paths(clips)}
+        heard = {clip: hear(stack, clip, Path(folder)) for clip in recordings(clips)}
     ends_s = [result.end_after_s for result in heard.values()]
-    percent, rows = error_rates({clip: result.text for clip, result in heard.items()})
+    percent, each = error_rates({clip: result.text for clip, result in heard.items()})
+    rows = [(clip.name, f"{each[clip]:.1f}", result.text) for clip, result in heard.items()]
     figures = [
         ("word error rate, %", percent, f"≤ {TARGET_PERCENT}"),
         ("session ended after the end of the file, median, s", statistics.median(ends_s), ""),
@@ -104,15 +102,6 @@ def events(stack: Stack, session: str) -> list[dict[str, Any]]:
     path = stack.paths.data / "transcripts" / "transcript.jsonl"
     lines = path.read_text().splitlines() if path.exists() else []
     return [event for event in map(json.loads, lines) if event["session"] == session]
-
-
-def error_rates(heard: dict[Clip, str]) -> tuple[float, list[list[object]]]:
-    """The word error rate over all words, in percent, and a row for each recording."""
-    normal = EnglishTextNormalizer()
-    said = {clip: normal(clip.transcript) for clip in heard}
-    got = {clip: normal(text) for clip, text in heard.items()}
-    rows: list[list[object]] = [[c.name, f"{100 * jiwer.wer(said[c], got[c]):.1f}", heard[c]] for c in heard]
-    return 100 * jiwer.wer(list(said.values()), list(got.values())), rows
 
 
 if __name__ == "__main__":

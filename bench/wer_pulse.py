@@ -17,8 +17,9 @@ import click
 import page
 import soundfile
 import wer
+from recordings import error_rates, folder_option, recordings
 
-from causal.testing.clips import RATE_HZ, Clip, clip_paths
+from causal.testing.clips import RATE_HZ, Clip
 from causal.testing.pulse_server import PrivatePulse
 from causal.testing.stack import Stack
 
@@ -28,20 +29,21 @@ TAIL_S = 1.0
 
 
 @click.command()
-@click.option("--clips", default=wer.CLIPS, type=click.Path(path_type=Path), help="Folder that keeps the recordings.")
+@folder_option
 @click.option("--runs", default=3, show_default=True)
 def main(clips: Path, runs: int) -> None:
     """Plays each recording in a session of its own, in several runs."""
-    found = clip_paths(clips)
+    found = recordings(clips)
     with (
         tempfile.TemporaryDirectory() as folder,
         PrivatePulse() as pulse,
         Stack(wer.PROCFILE, environment={"PULSE_SERVER": pulse.server}) as stack,
     ):
-        results = [
-            wer.error_rates({clip: hear(stack, pulse, clip, Path(folder)) for clip in found}) for _ in range(runs)
-        ]
+        heard = [{clip: hear(stack, pulse, clip, Path(folder)) for clip in found} for _ in range(runs)]
+    results = [error_rates(texts) for texts in heard]
     percents = [percent for percent, _ in results]
+    rows = [(clip.name, *(f"{each[clip]:.1f}" for _, each in results), heard[-1][clip]) for clip in found]
+    head = ["recording", *(f"run {number + 1}, WER %" for number in range(runs)), "heard in the last run"]
     parts = [
         f"{len(found)} recordings played with `paplay` to a null sink at 48 kHz, heard from its monitor by `system`; "
         f"{runs} runs. Both texts normalised as Whisper's authors do.",
@@ -52,7 +54,7 @@ def main(clips: Path, runs: int) -> None:
                 ("word error rate of each run, %", ", ".join(f"{percent:.2f}" for percent in percents), ""),
             ],
         ),
-        page.table(["recording", "WER, %", "heard in the last run"], results[-1][1]),
+        page.table(head, rows),
     ]
     page.write("wer_pulse", "Word error rate from the speakers' loopback", "python bench/wer_pulse.py", parts)
 

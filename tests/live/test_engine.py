@@ -29,7 +29,7 @@ from whisper_normalizer.english import EnglishTextNormalizer
 from causal.engine.app import Engine, cache_dir, running
 from causal.engine.prepare import model_folder
 from causal.paths import Paths
-from causal.testing.clips import sample_clip
+from causal.testing.clips import read_clip
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("speech_model")]
 
@@ -43,6 +43,7 @@ JFK_STARTS_S = (
 """Where the words of jfk.wav begin, by forced alignment with another recogniser (PocketSphinx)."""
 
 normal = EnglishTextNormalizer()
+SAMPLES = Path(__file__).parents[2] / "samples"
 
 
 def settings(**changes: Any) -> Engine:
@@ -54,7 +55,7 @@ def run(story: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 def sound(name: str, gain: float = 1.0, silence_s: float = 1.0) -> bytes:
-    samples = sample_clip(name).samples() * gain
+    samples = read_clip(SAMPLES / f"{name}.wav").samples() * gain
     quiet = np.zeros(-len(samples) % CHUNK + int(silence_s * 16_000))
     return np.concatenate([samples, quiet]).astype("<i2").tobytes()
 
@@ -102,7 +103,7 @@ def text(messages: list[dict[str, Any]]) -> str:
 
 
 def expected(name: str) -> str:
-    return str(normal(sample_clip(name).transcript))
+    return str(normal(read_clip(SAMPLES / f"{name}.wav").transcript))
 
 
 @pytest.mark.parametrize("name", NAMES)

