@@ -1,0 +1,63 @@
+"""The client in docs/protocol.md, run as it stands there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from causal.testing.stack import Stack
+
+pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "protocol.md"
+MOST_LINES = 32
+
+
+def script() -> str:
+    (found,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
+    return str(found)
+
+
+def test_the_client_lists_starts_follows_and_stops(stack: Stack, samples: Path, tmp_path: Path) -> None:
+    client = tmp_path / "client.py"
+    client.write_text(script())
+    done = subprocess.run(
+        [sys.executable, str(client), str(samples / "jfk.wav")],
+        env=stack.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    finals = [line for line in lines if line.startswith("transcript-final ")]
+    assert "transcript-final And so my fellow Americans." in finals
+    assert any(line.startswith("transcript-partial And") for line in lines)
+    assert lines[-2:] == ["session-status finishing", "session-status ended"]
+    row = stack.ask("sessions")["sessions"][0]
+    assert (row["state"], row["reason"]) == ("ended", "stopped")
+
+
+def test_the_client_says_why_it_was_refused(stack: Stack, tmp_path: Path) -> None:
+    client = tmp_path / "client.py"
+    client.write_text(script())
+    done = subprocess.run(
+        [sys.executable, str(client), str(tmp_path / "nothing.wav")],
+        env=stack.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("device-not-found: there is no file")
+
+
+def test_the_client_is_short_and_needs_nothing_of_ours() -> None:
+    assert len([line for line in script().splitlines() if line.strip()]) <= MOST_LINES
+    assert "causal." not in script()
