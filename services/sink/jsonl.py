@@ -19,6 +19,7 @@ from causal import event_json
 from causal.errors import ConfigError
 from causal.messages import Event
 
+from .lock import lock
 from .output import Output
 from .sink import SinkOptions
 
@@ -44,7 +45,7 @@ class JsonlSink:
         if self._makes_folder:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = FileIO(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
-        _lock(self._file, self._path)
+        lock(self._file, self._path)
         return recover(self._file, self._path)
 
     def write(self, event: Event) -> None:
@@ -122,15 +123,3 @@ def _seq_of(line: bytes) -> int | None:
         return None
     seq = fields.get("seq") if isinstance(fields, dict) and "type" in fields else None
     return seq if type(seq) is int else None
-
-
-def _lock(file: FileIO, path: Path) -> None:
-    import fcntl  # not on Windows
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise ConfigError(
-            f"another sink writes {path}",
-            "Give this one another file by --out, or stop the other: causal-ctl status shows it.",
-        ) from error

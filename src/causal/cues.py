@@ -6,6 +6,7 @@ the first line is full anyway. Where two people speak at once, their cues take t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -122,54 +123,66 @@ def _short_enough(token: Token) -> list[Token]:
 
 def _cut(tokens: Iterable[Token], name: str, label: str) -> Iterator[Cue]:
     group: list[Token] = []
-    lines: tuple[str, ...] = ()
+    page = _Page(label)
     for token in tokens:
-        longer = None if group and _ends_before(token, group, lines) else _laid_out(label, [*group, token])
-        if longer is None:
-            yield _cue(group, name, lines)
-            group = []
-            longer = _laid_out(label, [token]) or (token.text,)
-        group.append(token)
-        lines = longer
+        if group and (_ends_before(token, group, page.chars) or not page.takes(token)):
+            yield _cue(group, name, label)
+            group, page = [], _Page(label)
+        first = None if group else replace(token, glued=False)
+        if first is not None:
+            page.takes(first)
+        group.append(first or token)
     if group:
-        yield _cue(group, name, lines)
+        yield _cue(group, name, label)
 
 
-def _ends_before(token: Token, group: Sequence[Token], lines: Sequence[str]) -> bool:
+class _Page:
+    """Two lines, filled from the first one on."""
+
+    def __init__(self, label: str) -> None:
+        self._lines = [len(label)]
+
+    @property
+    def chars(self) -> int:
+        return sum(self._lines)
+
+    def takes(self, token: Token) -> bool:
+        """Puts the token down; False if it does not fit any more."""
+        space = 1 if self._lines[-1] and not token.glued else 0
+        if self._lines[-1] + space + len(token.text) <= LINE_CHARS:
+            self._lines[-1] += space + len(token.text)
+        elif len(self._lines) < LINES:
+            self._lines.append(len(token.text))
+        else:
+            return False
+        return True
+
+
+def _ends_before(token: Token, group: Sequence[Token], chars: int) -> bool:
     last = group[-1]
     is_sentence = last.text.endswith((".", "?", "!", "。", "？", "！"))
     return (
         token.start_ms - last.end_ms > PAUSE_MS
         or token.end_ms - group[0].start_ms > LONGEST_MS
-        or (is_sentence and sum(map(len, lines)) >= LINE_CHARS)
+        or (is_sentence and chars >= LINE_CHARS)
     )
 
 
-def _laid_out(label: str, tokens: Sequence[Token]) -> tuple[str, ...] | None:
-    """The tokens as one line, or as two that are about as long; None if they do not fit."""
-    pieces = [f"{label} "] if label else []
-    pieces += [token.text if token.glued or number == 0 else f" {token.text}" for number, token in enumerate(tokens)]
-    whole = sum(map(len, pieces))
-    if whole <= LINE_CHARS:
-        return ("".join(pieces),)
-    if whole > LINES * LINE_CHARS + 1:
-        return None
-    best: tuple[str, ...] | None = None
-    least = LINE_CHARS + 1
-    first = 0
-    for number, piece in enumerate(pieces[:-1], 1):
-        first += len(piece)
-        second = whole - first
-        if max(first, second) - 1 > LINE_CHARS or abs(first - second) >= least:
-            continue
-        both = "".join(pieces[:number]).strip(), "".join(pieces[number:]).strip()
-        if all(len(line) <= LINE_CHARS for line in both):
-            best, least = both, abs(first - second)
-    return best
+def _cue(group: Sequence[Token], name: str, label: str) -> Cue:
+    return Cue(group[0].start_ms, group[-1].end_ms, name, _laid_out(label, group))
 
 
-def _cue(group: Sequence[Token], name: str, lines: tuple[str, ...]) -> Cue:
-    return Cue(group[0].start_ms, max(token.end_ms for token in group), name, lines)
+def _laid_out(label: str, group: Sequence[Token]) -> tuple[str, ...]:
+    """The tokens as one line, or as two that are about as long."""
+    pieces = [label] if label else []
+    for token in group:
+        pieces.append(token.text if token.glued or not pieces else f" {token.text}")
+    text = "".join(pieces)
+    if len(text) <= LINE_CHARS:
+        return (text,)
+    splits = itertools.accumulate(map(len, pieces[:-1]))
+    pairs = [(text[:at], text[at:].lstrip(" ")) for at in splits]
+    return min((pair for pair in pairs if max(map(len, pair)) <= LINE_CHARS), key=lambda pair: max(map(len, pair)))
 
 
 def _gap_cue(gap: Gap, name: str, label: str) -> list[Cue]:
