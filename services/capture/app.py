@@ -33,6 +33,7 @@ from .waker import Waker
 log = logging.getLogger("causal.capture")
 
 TICK_S = 0.1
+IDLE_TICK_S = 0.5
 ACTIVE_PERIOD_S = 0.2
 IDLE_PERIOD_S = 1.0
 STOP_WITHIN_S = 1.0
@@ -69,7 +70,7 @@ class Capture:
         self._link = ControlLink(me, report=self._report, on_work=self._on_work)
         me.loop.on_readable(self._waker.fd, self._on_wake)
         me.loop.on_readable(self._next, self._on_next)
-        me.loop.every(TICK_S, self._tick)
+        self._timer = me.loop.every(TICK_S, self._tick)
         me.on_stop(self._stop)
 
     # What the controller says
@@ -83,6 +84,7 @@ class Capture:
         for assignment in assigned.values():
             self._carry_on(assignment)
         self._link.period_s = ACTIVE_PERIOD_S if self._outlets else IDLE_PERIOD_S
+        self._timer.period_s = TICK_S if self._outlets else IDLE_TICK_S
         self._hub.tick()
         self._pump()
 
@@ -214,6 +216,7 @@ class Capture:
 
     def _stop(self) -> None:
         self._stop_s = time.monotonic()
+        self._timer.period_s = TICK_S
         self._waiting.clear()
         self._hub.close()
         for outlet in self._outlets.values():

@@ -39,6 +39,7 @@ RECEIVE_MARK = 1000
 SEND_MARK = 200
 """Chunks that wait for one gateway. It reads from the journal what it did not get."""
 TICK_S = 0.1
+IDLE_TICK_S = 1.0
 DRAIN_TICK_S = 0.02
 END_MARKS_WITHIN_S = 1.5
 BROKER_WITHIN_S = 0.5
@@ -78,7 +79,7 @@ class Resample:
         self._next = me.context.socket(zmq.PUB)
         self._next.bind(me.paths.address(f"resample-{me.instance}.next"))
         me.loop.on_readable(self._inbox, self._receive)
-        me.loop.every(TICK_S, self._tick)
+        self._timer = me.loop.every(IDLE_TICK_S, self._tick)
         me.loop.every(RETENTION_PERIOD_S, self._delete_old)
         self._broker = BrokerLink(me)
         self._control = ControlLink(me, report=self._report, on_work=self._on_work)
@@ -97,6 +98,7 @@ class Resample:
         for name in self._duties.keys() - named:
             self._leave(name, now_s)
         self._unopened = {name: report for name, report in self._unopened.items() if name in named}
+        self._timer.period_s = TICK_S if self._duties else IDLE_TICK_S
 
     def _open(self, assignment: Assignment, now_s: float) -> Duty | None:
         name = assignment.stream

@@ -25,7 +25,8 @@ from .sink import Flushing, Reporting, Sink
 log = logging.getLogger("causal.sink")
 
 RETRY_S = 2.0
-TICK_S = 0.2
+TICK_S = 0.5
+DRAIN_TICK_S = 0.05
 BROKER_GONE_S = 1.5
 STOP_WITHIN_S = 4.0
 
@@ -63,7 +64,7 @@ class Keeper:
         )
         self._control = ControlLink(me, self._report, self._on_work)
         me.on_stop(self._drain)
-        me.loop.every(TICK_S, self._tick)
+        self._timer = me.loop.every(TICK_S, self._tick)
 
     def open(self) -> ConfigError | None:
         """Opens the sink and subscribes. Returns what is wrong with the command, if anything: then it is over.
@@ -162,6 +163,7 @@ class Keeper:
         """The last words come until the broker closes. A person at a terminal does not wait for them, unless the
         whole stack ends."""
         self._stop_s = time.monotonic()
+        self._timer.period_s = DRAIN_TICK_S
         if sys.stdout.isatty() and not self._whole_stack_ends:
             self._me.loop.stop()
 

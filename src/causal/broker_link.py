@@ -22,7 +22,7 @@ from causal.service import Service
 log = logging.getLogger("causal.broker_link")
 
 KIND_OF = {event: kind for kind, event in EVENT_TYPES.items()}
-TICK_S = 0.2
+TICK_S = 0.5
 HELLO_S = 1.0
 CLAIM_AGAIN_S = 1.0
 SEND_MARK = 200

@@ -6,7 +6,6 @@ import itertools
 import logging
 import os
 import secrets
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,8 +21,6 @@ from causal.service import Service
 log = logging.getLogger("causal.control_link")
 
 PERIOD_S = 1.0
-ANSWER_WITHIN_S = 1.0
-TICK_S = 0.1
 
 Report = Callable[[], dict[str, Any]]
 """The fields of `Assignments` that the service knows: streams, queues, latency_ms, devices, fault."""
@@ -34,16 +31,14 @@ class ControlLink:
     """Polls the controller each `period_s`, at once when the doorbell rings, and when told that something changed."""
 
     def __init__(self, me: Service[Any], report: Report, on_work: OnWork | None = None) -> None:
-        self.period_s = PERIOD_S
         self._me = me
         self._incarnation = secrets.token_hex(8)
         self._report = report
         self._on_work = on_work
         self._process = psutil.Process()
         self._numbers = itertools.count(1)
-        self._asked_s = 0.0
         self._waiting = ""
-        self._nudged = True
+        self._nudged = False
         self._socket = me.context.socket(zmq.DEALER)
         self._socket.linger = 0
         self._socket.immediate = True  # what a controller was not there to hear is out of date when it comes
@@ -53,24 +48,29 @@ class ControlLink:
         self._doorbell.connect(me.paths.address("doorbell"))
         me.loop.on_readable(self._socket, self._receive)
         me.loop.on_readable(self._doorbell, self._ring)
-        me.loop.every(TICK_S, self._tick)
+        self._timer = me.loop.every(PERIOD_S, self._poll)
+
+    @property
+    def period_s(self) -> float:
+        """How often the controller is asked when nothing happens."""
+        return self._timer.period_s
+
+    @period_s.setter
+    def period_s(self, period_s: float) -> None:
+        self._timer.period_s = period_s
 
     def nudge(self) -> None:
-        """Something changed that the controller should know: polls without waiting for the next turn."""
+        """Something changed that the controller should know: polls as soon as it has answered the last poll."""
         self._nudged = True
+        if not self._waiting:
+            self._timer.hurry()
 
     def close(self) -> None:
         self._socket.close()
         self._doorbell.close()
 
-    def _tick(self) -> None:
-        since_s = time.monotonic() - self._asked_s
-        if since_s >= self.period_s or (self._nudged and (not self._waiting or since_s >= ANSWER_WITHIN_S)):
-            self._poll()
-
     def _poll(self) -> None:
         self._nudged = False
-        self._asked_s = time.monotonic()
         self._waiting = f"{self._incarnation}-{next(self._numbers)}"
         with self._process.oneshot():
             request = Assignments(
@@ -85,7 +85,6 @@ class ControlLink:
         fields = wire.to_map(request) | {"v": PROTOCOL_VERSION, "id": self._waiting}
         if not send_now(self._socket, [b"", wire.pack_map(fields)]):
             self._waiting = ""
-            self._nudged = True
 
     def _ring(self) -> None:
         receive_all(self._doorbell)
@@ -102,6 +101,8 @@ class ControlLink:
         if reply.get("id") != self._waiting:
             return
         self._waiting = ""
+        if self._nudged:
+            self._timer.hurry()
         if not reply.get("ok"):
             log.warning("the controller refuses the poll: %s", reply.get("error"))
             return

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 import zmq
@@ -23,13 +24,50 @@ Readable = zmq.Socket[bytes] | int
 BATCH = 100
 """Messages taken from one socket before the others have their turn."""
 
-RECHECK_S = 0.05
+RECHECK_S = 0.25
+
+PHASE_S = random.random()
+"""All timers of a process fall on one grid, so that it wakes once for all that are due; processes differ."""
+
+
+class Timer:
+    """A call that repeats, each `period_s`, which may be changed at any time."""
+
+    def __init__(self, period_s: float, callback: Callback, on_change: Callable[[Timer], None] | None = None) -> None:
+        self.callback = callback
+        self.due_s = time.monotonic()
+        self._period_s = period_s
+        self._on_change = on_change
+
+    @property
+    def period_s(self) -> float:
+        return self._period_s
+
+    @period_s.setter
+    def period_s(self, period_s: float) -> None:
+        if period_s != self._period_s:
+            self._period_s = period_s
+            self._set_due(min(self.due_s, time.monotonic() + period_s))
+
+    def hurry(self) -> None:
+        """Calls as soon as the loop is free, beside the regular turns."""
+        self._set_due(time.monotonic())
+
+    def advance(self) -> None:
+        """Sets the next turn."""
+        turns = math.floor((time.monotonic() - PHASE_S) / self._period_s) + 1
+        self.due_s = PHASE_S + turns * self._period_s
+
+    def _set_due(self, due_s: float) -> None:
+        self.due_s = due_s
+        if self._on_change is not None:
+            self._on_change(self)
 
 
 class AnyLoop(Protocol):
     def on_readable(self, source: Readable, callback: Callback) -> None: ...
     def forget(self, source: Readable) -> None: ...
-    def every(self, period_s: float, callback: Callback) -> None: ...
+    def every(self, period_s: float, callback: Callback) -> Timer: ...
     def stop(self) -> None: ...
 
 
@@ -53,20 +91,13 @@ def send_now(socket: zmq.Socket[bytes], parts: list[bytes]) -> bool:
     return True
 
 
-@dataclass
-class _Timer:
-    period_s: float
-    callback: Callback
-    due_s: float
-
-
 class Loop:
     """Calls back when a socket has something to read, and at fixed periods. One thread, nothing waits."""
 
     def __init__(self) -> None:
         self._poller = zmq.Poller()
         self._callbacks: dict[Readable, Callback] = {}
-        self._timers: list[_Timer] = []
+        self._timers: list[Timer] = []
         self._running = True
 
     def on_readable(self, source: Readable, callback: Callback) -> None:
@@ -79,9 +110,11 @@ class Loop:
         if self._callbacks.pop(source, None) is not None:
             self._poller.unregister(source)
 
-    def every(self, period_s: float, callback: Callback) -> None:
+    def every(self, period_s: float, callback: Callback) -> Timer:
         """Calls `callback` at once, then each `period_s`."""
-        self._timers.append(_Timer(period_s, callback, time.monotonic()))
+        timer = Timer(period_s, callback)
+        self._timers.append(timer)
+        return timer
 
     def stop(self) -> None:
         """Makes `run` return; the callback that asks for it is the last one."""
@@ -100,22 +133,22 @@ class Loop:
 
     def _wait_ms(self) -> int:
         next_s = min((timer.due_s for timer in self._timers), default=time.monotonic() + 1.0)
-        return max(0, round((next_s - time.monotonic()) * 1000))
+        return max(0, math.ceil((next_s - time.monotonic()) * 1000))
 
     def _fire(self) -> None:
         now_s = time.monotonic()
         for timer in self._timers:
             if self._running and timer.due_s <= now_s:
-                timer.due_s = max(timer.due_s + timer.period_s, now_s)
+                timer.advance()
                 timer.callback()
 
 
 class AsyncLoop:
-    """The same on asyncio. A ZeroMQ descriptor only tells of changes, so sockets are asked again every 50 ms too."""
+    """The same on asyncio. A ZeroMQ descriptor only tells of changes, so sockets are asked again now and then."""
 
     def __init__(self) -> None:
         self._callbacks: dict[Readable, Callback] = {}
-        self._timers: list[tuple[float, Callback]] = []
+        self._handles: dict[Timer, asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
         self._failure: BaseException | None = None
@@ -131,9 +164,11 @@ class AsyncLoop:
         if self._callbacks.pop(source, None) is not None:
             asyncio.get_running_loop().remove_reader(_descriptor(source))
 
-    def every(self, period_s: float, callback: Callback) -> None:
+    def every(self, period_s: float, callback: Callback) -> Timer:
         """Calls `callback` at once, then each `period_s`."""
-        self.spawn(self._repeat(period_s, callback))
+        timer = Timer(period_s, callback, self._arm)
+        self._arm(timer)
+        return timer
 
     def spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         """Runs `work` beside the rest; if it fails, so does `run`."""
@@ -151,6 +186,8 @@ class AsyncLoop:
         await self._stopped.wait()
         for source in list(self._callbacks):
             self.forget(source)
+        for handle in self._handles.values():
+            handle.cancel()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -158,10 +195,21 @@ class AsyncLoop:
         if self._failure is not None:
             raise self._failure
 
-    async def _repeat(self, period_s: float, callback: Callback) -> None:
-        while True:
-            callback()
-            await asyncio.sleep(period_s)
+    def _arm(self, timer: Timer) -> None:
+        if (former := self._handles.get(timer)) is not None:
+            former.cancel()
+        wait_s = max(0.0, timer.due_s - time.monotonic())
+        self._handles[timer] = asyncio.get_running_loop().call_later(wait_s, self._fire, timer)
+
+    def _fire(self, timer: Timer) -> None:
+        if self._stopped.is_set():
+            return
+        timer.advance()
+        self._arm(timer)
+        try:
+            timer.callback()
+        except Exception as error:
+            self._fail(error)
 
     def _check_sockets(self) -> None:
         for source in list(self._callbacks):

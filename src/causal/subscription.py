@@ -22,7 +22,7 @@ from causal.paths import Paths
 
 log = logging.getLogger("causal.subscription")
 
-TICK_S = 0.2
+TICK_S = 0.5
 RECEIVE_MARK = 10_000
 """Events that wait while the subscriber is busy; what is beyond is lost on the way, and a replay brings it."""
 

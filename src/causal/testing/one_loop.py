@@ -20,7 +20,7 @@ import zmq
 
 from causal import settings
 from causal.broker_link import BrokerLink
-from causal.loop import Loop, Readable
+from causal.loop import Loop, Readable, Timer
 from causal.messages import Event
 from causal.paths import Paths
 from causal.service import Service
@@ -48,8 +48,8 @@ class OwnEnd:
     def forget(self, source: Readable) -> None:
         self._loop.forget(source)
 
-    def every(self, period_s: float, callback: Callable[[], None]) -> None:
-        self._loop.every(period_s, lambda: None if self.ended else callback())
+    def every(self, period_s: float, callback: Callable[[], None]) -> Timer:
+        return self._loop.every(period_s, lambda: None if self.ended else callback())
 
     def stop(self) -> None:
         self.ended = True
