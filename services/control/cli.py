@@ -200,6 +200,23 @@ def token(expires_in_s: int, as_json: bool) -> None:
 
 
 @_command
+@click.option("--no-browser", is_flag=True, help="Only print the link.")
+def open_(no_browser: bool, as_json: bool) -> None:
+    """Open the web page in a browser.
+
+    The link that is printed lets one browser in, once and within a minute; from then on the page's plain address does.
+    """
+    from . import page_link
+
+    paths = _paths()
+    link = page_link.new_link(paths)
+    if not (no_browser or as_json) and page_link.open_in_browser(link, paths):
+        click.echo("opened in the browser", err=True)
+    else:
+        _show({"ok": True, "url": link}, as_json, lambda fields: [fields["url"]])
+
+
+@_command
 def shutdown(as_json: bool) -> int:
     """End the whole stack.
 

@@ -1,0 +1,97 @@
+// Words for what the events say, and small helpers to put them on the page. Text only ever enters as text.
+
+export const byId = (id) => document.getElementById(id);
+
+// An element with a class, and with texts or elements inside.
+export function make(tag, name = "", ...inside) {
+  const element = document.createElement(tag);
+  if (name) element.className = name;
+  element.append(...inside);
+  return element;
+}
+
+// `3.2 s`, `12:34` minutes, `1:02:03` hours.
+export function duration(ms) {
+  if (ms < 60_000) return `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
+  return clock(ms);
+}
+
+export function clock(ms) {
+  const s = Math.floor(Math.max(0, ms) / 1000);
+  const two = (n) => String(n).padStart(2, "0");
+  const [hours, minutes] = [Math.floor(s / 3600), Math.floor(s / 60) % 60];
+  return hours ? `${hours}:${two(minutes)}:${two(s % 60)}` : `${minutes}:${two(s % 60)}`;
+}
+
+const timeFormat = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const dayFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+const written = (format, utc, plusMs) => {
+  const moment = new Date(new Date(utc).getTime() + plusMs);
+  return Number.isNaN(moment.getTime()) ? "" : format.format(moment);
+};
+export const timeOfDay = (utc, plusMs = 0) => written(timeFormat, utc, plusMs);
+export const dayAndTime = (utc) => written(dayFormat, utc, 0);
+
+const NAMES = { mic: "Me", system: "Them", file: "File" };
+
+// Who speaks: me and them by source, then the speaker if the engine tells them apart.
+export function voice(source, speaker) {
+  const [kind, number] = source.split(/-(?=\d+$)/);
+  const name = [NAMES[kind] ?? source, NAMES[kind] && number].filter(Boolean).join(" ");
+  return speaker ? `${name} · ${speaker}` : name;
+}
+
+export const kindOf = (source) => ({ mic: "me", system: "them" })[source.split("-")[0]] ?? "other";
+
+export const heardBy = (engine) =>
+  ({ local: "the engine of this computer", assemblyai: "AssemblyAI" })[engine] ?? engine;
+
+// What a light means: its colour and its words.
+export const STATES = {
+  starting: ["wait", "opening the device"],
+  capturing: ["good", "listening"],
+  silent: ["wait", "only silence comes"],
+  stalled: ["bad", "nothing is delivered"],
+  muted: ["wait", "muted"],
+  stopping: ["wait", "stopping"],
+  stopped: ["off", "stopped"],
+  failed: ["bad", "failed"],
+};
+export const SPEECH = {
+  idle: ["off", "waiting for speech"],
+  connecting: ["wait", "connecting"],
+  live: ["good", "live"],
+  reconnecting: ["wait", "connecting again; what is said is kept"],
+  "catching-up": ["wait", "catching up"],
+  failed: ["bad", "failed"],
+};
+
+const REASONS = {
+  "device-lost": "the device was gone",
+  overflow: "the computer was too busy",
+  suspended: "the computer slept",
+  restarted: "capture was restarted",
+  moved: "the device changed",
+};
+export const notHeard = (gap) => `${duration(gap.length_ms)} not heard: ${REASONS[gap.reason] ?? gap.reason}`;
+
+const ENDS = {
+  stopped: "stopped",
+  "source-ended": "played to its end",
+  failed: "failed",
+  "stack-stopped": "Causal was stopped",
+};
+export function stateOf(session) {
+  if (session.state === "running") return "running";
+  if (session.state === "finishing") return "finishing the last words";
+  return ENDS[session.reason] ?? "ended";
+}
+
+// An error as two sentences: what was found, and what to do.
+export function errorText(error) {
+  const sentence = (text) => (text && !/[.!?…]$/.test(text) ? `${text}.` : text);
+  return [make("strong", "", sentence(capital(error.message))), " ", sentence(error.hint ?? "")];
+}
+
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,0 +1,118 @@
+"""All open pages: who is told what.
+
+    session-status, capture-status     every page
+    finals, partials, gaps, errors     the pages that show their session
+    stack, devices                     every page, when they change
+
+One thread, the server's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import msgspec
+
+from causal.messages import CaptureStatus, Event, SessionStatus
+
+from .web_history import History, for_page
+from .web_live import Live
+
+MAX_PAGES = 64
+
+
+class Page:
+    """What one page is to be told. Holds at most 2000 messages; when they are full it `is_late`, and has to come again
+    for what it missed. The hub writes, the page's socket reads."""
+
+    CAPACITY = 2000
+
+    def __init__(self) -> None:
+        self.is_late = False
+        self.session = ""
+        """The one that it shows."""
+        self.seq = 0
+        """The newest event of that session that it was told."""
+        self._messages: deque[bytes] = deque()
+        self._news = asyncio.Event()
+
+    def offer(self, message: bytes) -> None:
+        if len(self._messages) >= self.CAPACITY:
+            self.is_late = True
+        else:
+            self._messages.append(message)
+        self._news.set()
+
+    async def next(self) -> bytes | None:
+        """The next message; None when it is late."""
+        while not self._messages and not self.is_late:
+            self._news.clear()
+            await self._news.wait()
+        return None if self.is_late else self._messages.popleft()
+
+
+class Hub:
+    """Holds at most 64 pages."""
+
+    def __init__(self, history: History) -> None:
+        self.occupied = asyncio.Event()
+        """Whether a page is open."""
+        self._history = history
+        self._live = Live()
+        self._pages: set[Page] = set()
+        self._facts: dict[str, bytes] = {}
+
+    def enter(self) -> Page | None:
+        """A new page, told how things are; None when there are too many."""
+        if len(self._pages) >= MAX_PAGES:
+            return None
+        page = Page()
+        self._pages.add(page)
+        self.occupied.set()
+        for fact in self._facts.values():
+            page.offer(fact)
+        for status in self._live.statuses():
+            page.offer(for_page(status))
+        return page
+
+    def leave(self, page: Page) -> None:
+        self._pages.discard(page)
+        if not self._pages:
+            self.occupied.clear()
+
+    def show(self, page: Page, session: str, after: int, log: str) -> None:
+        """Tells a page all of a session, or what came behind `after`; from now on, what comes."""
+        same_log = log == self._history.log
+        events = self._history.events(session, after if same_log else 0)
+        partials = [for_page(partial) for partial in self._live.partials(session)]
+        page.session = session
+        page.seq = self._history.seq
+        about = {"session": session, "log": self._history.log, "after": after if same_log else 0, "seq": page.seq}
+        raw = {
+            name: msgspec.Raw(b"[" + b",".join(found) + b"]")
+            for name, found in (("events", events), ("partials", partials))
+        }
+        page.offer(msgspec.json.encode({"type": "shown"} | about | raw))
+
+    def tell(self, event: Event) -> None:
+        """An event, to the pages that want it."""
+        self._live.on(event)
+        if not self._pages:
+            return
+        message = for_page(event)
+        for page in self._pages:
+            if isinstance(event, SessionStatus | CaptureStatus):
+                page.offer(message)
+            elif page.session == event.session and (event.seq is None or event.seq > page.seq):
+                page.seq = event.seq or page.seq
+                page.offer(message)
+
+    def tell_fact(self, kind: str, fields: dict[str, Any]) -> None:
+        """Something that is true until it is told anew. The same twice is told once."""
+        message = msgspec.json.encode({"type": kind} | fields)
+        if self._facts.get(kind) != message:
+            self._facts[kind] = message
+            for page in self._pages:
+                page.offer(message)
