@@ -86,7 +86,7 @@ class Record:
 class AssemblyAIServer:
     """The service. `rules`, `faults` and `limits` may be changed while it runs, from any thread.
 
-    Keeps all audio of all records: for tests, not for a day.
+    Keeps all audio of all records, unless `keep_audio` is false.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class AssemblyAIServer:
         rules: Rules | None = None,
         port: int = 0,
         tls: ssl.SSLContext | None = None,
+        keep_audio: bool = True,
     ) -> None:
         self.rules = rules or Rules()
         self.faults = Faults()
@@ -105,6 +106,7 @@ class AssemblyAIServer:
         self._account = Account(key)
         self._script = script
         self._tls = tls
+        self._keep_audio = keep_audio
         self._open: dict[ServerConnection, Record] = {}
         self._tasks: set[asyncio.Future[None]] = set()
         self._server: Server | None = None
@@ -258,12 +260,22 @@ class AssemblyAIServer:
             except TimeoutError:
                 replies = session.tick(time.monotonic())
             else:
-                replies = _take(record, session, data)
+                replies = self._take(record, session, data)
             for reply in replies:
                 if isinstance(reply, Shut):
                     await connection.close(reply.code, reply.reason)
                     return
                 await connection.send(reply if isinstance(reply, str) else json.dumps(reply))
+
+    def _take(self, record: Record, session: ServiceSession, data: str | bytes) -> list[Reply]:
+        if isinstance(data, bytes):
+            if self._keep_audio:
+                record.frame_bytes.append(len(data))
+                record.audio += data
+            return session.audio(data, time.monotonic())
+        with contextlib.suppress(ValueError, AttributeError):
+            record.texts.append(str(json.loads(data).get("type")))
+        return session.text(data, time.monotonic())
 
 
 @contextlib.contextmanager
@@ -287,16 +299,6 @@ def in_thread(server: AssemblyAIServer) -> Iterator[AssemblyAIServer]:
         loop.call_soon_threadsafe(done.set)
         thread.join(10)
         loop.close()
-
-
-def _take(record: Record, session: ServiceSession, data: str | bytes) -> list[Reply]:
-    if isinstance(data, bytes):
-        record.frame_bytes.append(len(data))
-        record.audio += data
-        return session.audio(data, time.monotonic())
-    with contextlib.suppress(ValueError, AttributeError):
-        record.texts.append(str(json.loads(data).get("type")))
-    return session.text(data, time.monotonic())
 
 
 async def _refuse(connection: ServerConnection, refusal: Refusal) -> None:

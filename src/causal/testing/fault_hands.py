@@ -1,0 +1,179 @@
+"""Does to a running stack what a fault says, and undoes it at the fault's end."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from .assemblyai_server import AssemblyAIServer
+from .fault_schedule import Fault
+from .pulse_server import SCRIPT, PrivatePulse
+from .small_disk import SmallDisk
+from .stack import Stack
+
+SPARE_SCRIPT = SCRIPT + "load-module module-null-sink sink_name=spare format=float32le norewinds=1\n"
+"""With another pair of loudspeakers, which nothing plays into: the default while the first are unplugged."""
+
+ERRORS = {3005: "Server error", 3008: "Session Expired: maximum session duration exceeded"}
+FIND_WITHIN_S = 3.0
+LOOK_S = 0.02
+
+
+@dataclass(frozen=True)
+class Hands:
+    stack: Stack
+    server: AssemblyAIServer
+    pulse: PrivatePulse
+    disk: SmallDisk
+
+    def do(self, fault: Fault) -> None:
+        """Returns when the fault is over."""
+        with self._ways()[fault.kind](fault.target, fault.length_s):
+            time.sleep(fault.length_s)
+
+    def worker(self, service: str) -> psutil.Process | None:
+        """A service's worker, without asking the controller; None while there is none."""
+        for process in self.stack.leftovers():
+            with contextlib.suppress(psutil.Error):
+                words = process.cmdline()
+                if "--no-respawn" in words and any(Path(word).name == f"causal-{service}" for word in words):
+                    return process
+        return None
+
+    def _ways(self) -> dict[str, Callable[[str, float], contextlib.AbstractContextManager[None]]]:
+        return {
+            "kill": self._kill,
+            "kill-two": self._kill_two,
+            "freeze": self._freeze,
+            "refuse": self._refuse,
+            "close": self._close,
+            "error": self._error,
+            "abort": self._abort,
+            "silence": self._silence,
+            "stall": self._stall,
+            "nonsense": self._nonsense,
+            "unplug": self._unplug,
+            "suspend": self._suspend,
+            "sound-server": self._restart_sound_server,
+            "disk-full": self._fill_disk,
+        }
+
+    # --- workers ---
+
+    @contextlib.contextmanager
+    def _kill(self, service: str, _: float) -> Iterator[None]:
+        self._signal(service, signal.SIGKILL)
+        yield
+
+    @contextlib.contextmanager
+    def _kill_two(self, services: str, _: float) -> Iterator[None]:
+        one, two = services.split()
+        self._signal(one, signal.SIGKILL)
+        yield
+        self._signal(two, signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def _freeze(self, service: str, _: float) -> Iterator[None]:
+        frozen = self._signal(service, signal.SIGSTOP)
+        yield
+        with contextlib.suppress(psutil.Error):  # its parent may have killed it
+            frozen.send_signal(signal.SIGCONT)
+
+    def _signal(self, service: str, number: signal.Signals) -> psutil.Process:
+        until_s = time.monotonic() + FIND_WITHIN_S
+        while True:
+            worker = self.worker(service)
+            if worker is not None:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    worker.send_signal(number)
+                    return worker
+            if time.monotonic() > until_s:
+                raise RuntimeError(f"{service} has no worker for {FIND_WITHIN_S:.0f} s\n{self.stack.log()}")
+            time.sleep(LOOK_S)
+
+    # --- the speech service ---
+
+    @contextlib.contextmanager
+    def _refuse(self, status: str, _: float) -> Iterator[None]:
+        self.server.faults.refuse_status = int(status)
+        self.server.abort_all()
+        yield
+        self.server.faults.refuse_status = None
+
+    @contextlib.contextmanager
+    def _close(self, code: str, _: float) -> Iterator[None]:
+        self.server.close_all(int(code))
+        yield
+
+    @contextlib.contextmanager
+    def _error(self, code: str, _: float) -> Iterator[None]:
+        self.server.fail_all(int(code), ERRORS[int(code)])
+        yield
+
+    @contextlib.contextmanager
+    def _abort(self, _target: str, _: float) -> Iterator[None]:
+        self.server.abort_all()
+        yield
+
+    @contextlib.contextmanager
+    def _silence(self, _target: str, _: float) -> Iterator[None]:
+        self.server.freeze()
+        yield
+        self.server.thaw()
+
+    @contextlib.contextmanager
+    def _stall(self, _target: str, _: float) -> Iterator[None]:
+        self.server.faults.stall_begin = True
+        self.server.abort_all()
+        yield
+        self.server.faults.stall_begin = False
+
+    @contextlib.contextmanager
+    def _nonsense(self, _target: str, _: float) -> Iterator[None]:
+        self.server.rules.nonsense = True
+        yield
+        self.server.rules.nonsense = False
+
+    # --- devices ---
+
+    @contextlib.contextmanager
+    def _unplug(self, device: str, _: float) -> Iterator[None]:
+        modules = [line.split("\t") for line in self.pulse.pactl("list", "short", "modules").splitlines()]
+        index, name, options = next(module[:3] for module in modules if f"_name={device} " in f"{module[2]} ")
+        if device == "speakers":
+            self.pulse.pactl("set-default-sink", "spare")
+        self.pulse.unload(index)
+        yield
+        self.pulse.pactl("load-module", name, options)
+        self.pulse.pactl(*self._default(device))
+
+    @contextlib.contextmanager
+    def _suspend(self, device: str, _: float) -> Iterator[None]:
+        kind = "suspend-sink" if device == "speakers" else "suspend-source"
+        self.pulse.pactl(kind, device, "1")
+        yield
+        self.pulse.pactl(kind, device, "0")
+
+    @contextlib.contextmanager
+    def _restart_sound_server(self, _target: str, _: float) -> Iterator[None]:
+        self.pulse.kill()
+        yield
+        self.pulse.start()
+
+    @staticmethod
+    def _default(device: str) -> tuple[str, str]:
+        return ("set-default-sink" if device == "speakers" else "set-default-source"), device
+
+    # --- the disk ---
+
+    @contextlib.contextmanager
+    def _fill_disk(self, _target: str, _: float) -> Iterator[None]:
+        self.disk.fill()
+        yield
+        self.disk.make_room()

@@ -1,0 +1,168 @@
+"""Judges what became of what was said: every utterance heard once, in its place, or excused by a gap. No I/O.
+
+    verdict = judge(said, finals, gaps)
+    assert verdict.is_flawless, verdict.lost + verdict.repeated + verdict.misplaced
+
+An utterance is found by its three words, whatever the time they are said to have; what remains of one that was cut is
+found by word and time. Only a gap on the record that overlaps an utterance excuses its loss.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from causal.messages import Gap, TranscriptFinal, TranscriptPartial
+
+from .utterances import STEP_MS, Utterance, Words
+
+DECODE_MS = 10
+"""The tone decoder works in steps of 10 ms: a word may seem to begin so much too early."""
+MAPPING_MS = 20
+"""The promise on top of that."""
+NEAR_MS = 1500
+"""A single word belongs to the utterance that has it within this distance."""
+EDGE_MS = 30
+"""A gap so near to an utterance has touched it."""
+
+
+@dataclass
+class Verdict:
+    """On one session. The lists hold what is wrong, one entry an utterance."""
+
+    spoken: int = 0
+    heard: int = 0
+    excused: int = 0
+    unsure: int = 0
+    """Said while the loudspeaker went or stumbled: not judged."""
+    lost: list[Utterance] = field(default_factory=list)
+    repeated: list[Utterance] = field(default_factory=list)
+    misplaced: list[tuple[Utterance, float]] = field(default_factory=list)
+    """And by how many milliseconds."""
+    strays: list[tuple[str, int, int]] = field(default_factory=list)
+    """Words that nobody said there: source, number, where. Next to a gap they are remains of a word that it cut."""
+    worst_error_ms: float = 0.0
+    """Beyond what the decoder's steps explain."""
+
+    @property
+    def is_flawless(self) -> bool:
+        return not (self.lost or self.repeated or self.misplaced or self.strays)
+
+
+@dataclass(frozen=True)
+class _Heard:
+    number: int
+    start_ms: int
+
+
+@dataclass
+class _Found:
+    """Where the words of an utterance were heard, each time that it was."""
+
+    whole: list[int] = field(default_factory=list)
+    pieces: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+
+def judge(said: Sequence[Utterance], finals: Iterable[TranscriptFinal], gaps: Sequence[Gap]) -> Verdict:
+    """The verdict on all sources of one session."""
+    verdict = Verdict()
+    finals = list(finals)
+    for source in sorted({utterance.source for utterance in said}):
+        mine = [utterance for utterance in said if utterance.source == source]
+        holes = [gap for gap in gaps if gap.source == source]
+        _judge_source(mine, [final for final in finals if final.source == source], holes, verdict)
+    return verdict
+
+
+def numbers_in(event: TranscriptFinal | TranscriptPartial) -> list[tuple[int, int]]:
+    """The numbers in an event, and where they begin. What is no number is -1."""
+    return [(_number(word.text), word.start_ms) for word in event.words]
+
+
+def overlaps(gap: Gap, start_ms: float, end_ms: float) -> bool:
+    """Whether a gap touches a span."""
+    return gap.start_ms - EDGE_MS <= end_ms and start_ms <= gap.start_ms + gap.length_ms + EDGE_MS
+
+
+def _judge_source(
+    said: Sequence[Utterance], finals: Iterable[TranscriptFinal], gaps: Sequence[Gap], verdict: Verdict
+) -> None:
+    words = [
+        _Heard(*pair)
+        for final in sorted(finals, key=lambda final: (final.start_ms, final.seq or 0))
+        for pair in numbers_in(final)
+    ]
+    found: dict[int, _Found] = defaultdict(_Found)
+    for word in _place_pieces(said, _place_whole(said, words, found), found):
+        if not any(overlaps(gap, word.start_ms, word.start_ms + STEP_MS) for gap in gaps):
+            verdict.strays.append((said[0].source, word.number, word.start_ms))
+    for utterance in said:
+        excused = any(overlaps(gap, utterance.start_ms, utterance.end_ms) for gap in gaps)
+        _judge_one(utterance, found[utterance.number], excused, verdict)
+
+
+def _place_whole(said: Iterable[Utterance], words: Sequence[_Heard], found: dict[int, _Found]) -> list[_Heard]:
+    """Finds utterances by their three words in a row; returns the words that are left."""
+    by_words: dict[Words, Utterance] = {utterance.words: utterance for utterance in said}
+    left = []
+    at = 0
+    while at < len(words):
+        three = words[at : at + 3]
+        utterance = by_words.get((three[0].number, three[1].number, three[2].number)) if len(three) == 3 else None
+        if utterance is None:
+            left.append(words[at])
+            at += 1
+        else:
+            found[utterance.number].whole.append(three[0].start_ms)
+            at += 3
+    return left
+
+
+def _place_pieces(said: Sequence[Utterance], words: Iterable[_Heard], found: dict[int, _Found]) -> Iterable[_Heard]:
+    """Finds what single words belong to; returns those that belong nowhere."""
+    for word in words:
+        places = [
+            (abs(word.start_ms - utterance.word_ms(which)), utterance.number, which)
+            for utterance in said
+            if abs(word.start_ms - utterance.start_ms) < NEAR_MS + 3 * STEP_MS
+            for which in range(3)
+            if utterance.words[which] == word.number
+        ]
+        distance_ms, number, which = min(places, default=(float("inf"), 0, 0))
+        if distance_ms > NEAR_MS:
+            yield word
+        else:
+            found[number].pieces[which].append(word.start_ms)
+
+
+def _judge_one(utterance: Utterance, found: _Found, excused: bool, verdict: Verdict) -> None:
+    if not utterance.sure:
+        verdict.unsure += 1
+        return
+    verdict.spoken += 1
+    complete = len(found.whole) + (len(found.pieces) == 3)
+    again = len(found.whole) > 1 or (found.whole and found.pieces) or any(len(p) > 1 for p in found.pieces.values())
+    if complete:
+        verdict.heard += 1
+    elif excused:
+        verdict.excused += 1
+    else:
+        verdict.lost.append(utterance)
+    if excused:
+        return  # a word that the gap cut may be heard as two
+    if again:
+        verdict.repeated.append(utterance)
+    errors = [start_ms - utterance.start_ms for start_ms in found.whole]
+    errors += [start_ms - utterance.word_ms(which) for which, starts in found.pieces.items() for start_ms in starts]
+    for error_ms in errors:
+        beyond_ms = max(error_ms, -DECODE_MS - error_ms, 0.0)
+        verdict.worst_error_ms = max(verdict.worst_error_ms, beyond_ms)
+        if beyond_ms > MAPPING_MS:
+            verdict.misplaced.append((utterance, error_ms))
+            break
+
+
+def _number(text: str) -> int:
+    digits = text.strip(".").lower().removeprefix("n")
+    return int(digits) if digits.isascii() and digits.isdecimal() else -1

@@ -1,0 +1,269 @@
+"""A real stack that hears oracle speech while things go wrong, and the judgement on what came of it.
+
+    with Laboratory(procfile) as laboratory:
+        outcome = laboratory.run(plan(seed=7, minutes=3), minutes=3)
+    assert outcome.verdict.is_flawless
+
+Three streams: the loudspeakers of a private sound server, its microphone, and a file. The speech service is
+`AssemblyAIServer`, whose transcript depends on the audio that arrives. All processes run under their parents, as a
+user starts them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import psutil
+import soundfile
+
+from causal import clock
+from causal.messages import Event, Gap, SessionStatus, TranscriptFinal, TranscriptPartial
+
+from .assemblyai_server import AssemblyAIServer, in_thread
+from .event_record import Came, EventRecord, stored
+from .fault_hands import SPARE_SCRIPT, Hands
+from .fault_judge import Verdict, judge, numbers_in
+from .fault_schedule import Fault
+from .live_delay import Arrival, Delay, Span, delays
+from .mouth import Mouth
+from .oracle_speech import RATE_HZ
+from .pulse_server import PrivatePulse
+from .small_disk import SmallDisk
+from .stack import Stack
+from .utterances import EVERY_MS, Utterance, sound_of, words_of
+
+PROCESSES = ("broker", "control", "resample", "stt", "capture", "jsonl")
+SERVICES = ("broker", "control", "resample", "stt", "capture", "sink")
+KEY = "laboratory-key"
+VOICES = {"system": 1, "mic": 2, "file": 3}
+SINKS = {"system": "speakers", "mic": "feed"}
+EARLY_MS = {"system": 0, "mic": 45}
+"""The microphone is a remapped monitor: it hears a sample when the sink renders it, a block before it sounds."""
+HEARD_WITHIN_S = 20.0
+END_WITHIN_S = 180.0
+BLOCKS = 50
+"""The file is written so many utterances at a time."""
+WATCH_S = 5.0
+DISK_MB = 64
+DISK_MB_PER_MINUTE = 8
+SLACK_S = 20.0
+"""The file is longer than the run by so much."""
+
+
+@dataclass(frozen=True)
+class Vital:
+    """One worker at one moment."""
+
+    at_s: float
+    service: str
+    pid: int
+    rss_mb: float
+    descriptors: int
+
+
+@dataclass
+class Outcome:
+    """What came of a run."""
+
+    verdict: Verdict = field(default_factory=Verdict)
+    spans: list[Span] = field(default_factory=list)
+    delays: list[Delay] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Kinds of fault that are not possible here, and why."""
+    gaps: list[Gap] = field(default_factory=list)
+    unexplained: list[Gap] = field(default_factory=list)
+    """Gaps without a fault that may cost one."""
+    vitals: list[Vital] = field(default_factory=list)
+    ended: bool = False
+    """Whether the session came to its end by itself after the run."""
+
+
+class Laboratory:
+    """Everything is running between `__enter__` and `__exit__`. One run each."""
+
+    def __init__(self, procfile: Path, minutes: float) -> None:
+        self._minutes = minutes
+        self._procfile = procfile
+        self._opened = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as stack:
+            self.server = stack.enter_context(in_thread(AssemblyAIServer(key=KEY, keep_audio=False)))
+            self.pulse = stack.enter_context(PrivatePulse(script=SPARE_SCRIPT))
+            data = self.pulse.folder / "data"
+            size_mb = round(DISK_MB + DISK_MB_PER_MINUTE * self._minutes)
+            self.disk = stack.enter_context(SmallDisk(data, size_mb))
+            environment = {
+                "PULSE_SERVER": self.pulse.server,
+                "CAUSAL_STT_URL": self.server.url,
+                "ASSEMBLYAI_API_KEY": KEY,
+                "CAUSAL_DATA_DIR": str(data),
+            }
+            self.stack = stack.enter_context(Stack(self._procfile, PROCESSES, environment=environment))
+            self.record = stack.enter_context(EventRecord(self.stack.paths))
+            self.hands = Hands(self.stack, self.server, self.pulse, self.disk)
+            self._opened = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._opened.__exit__(kind, error, trace)
+
+    def run(self, faults: Sequence[Fault], tell: Callable[[str], None] = lambda _: None) -> Outcome:
+        """Speaks for the whole time, lets the faults happen, and judges. `tell` hears of each fault."""
+        outcome = Outcome()
+        if self.disk.missing:
+            outcome.skipped["disk-full"] = self.disk.missing
+        session = self._begin()
+        mouths = {source: Mouth(self.pulse.server, sink, VOICES[source]) for source, sink in SINKS.items()}
+        with contextlib.ExitStack() as speaking:
+            for mouth in mouths.values():
+                speaking.enter_context(mouth)
+            begun_s = time.monotonic()
+            done = [
+                self._suffer(fault, begun_s, outcome, tell) for fault in faults if fault.kind not in outcome.skipped
+            ]
+            self._wait_until(begun_s + 60 * self._minutes, begun_s, outcome)
+        time.sleep(EVERY_MS / 1000)
+        outcome.ended = self._end(session)
+        self._judge(session, mouths, done, outcome)
+        return outcome
+
+    # --- the run ---
+
+    def _begin(self) -> str:
+        """Starts the session; returns when all of it is heard."""
+        file = self._speech_file()
+        reply = self.stack.ask("start", within_s=10.0, sources=["system", "mic", f"file:{file}"])
+        if not reply["ok"]:
+            raise RuntimeError(reply["error"])
+        self.stack.until(lambda: self._heard() == len(VOICES), HEARD_WITHIN_S, "all sources heard")
+        return str(reply["session"])
+
+    def _heard(self) -> int:
+        streams = [stream for session in self._sessions() for stream in session["streams"]]
+        return sum(stream["captured_ms"] > 0 for stream in streams)
+
+    def _sessions(self) -> list[dict[str, Any]]:
+        sessions: list[dict[str, Any]] = self.stack.ask("status")["sessions"]
+        return sessions
+
+    def _speech_file(self) -> Path:
+        path = self.pulse.folder / "speech.flac"
+        count = self._utterances_in_file()
+        with soundfile.SoundFile(path, "w", RATE_HZ, 1, "PCM_16") as file:
+            for first in range(0, count, BLOCKS):
+                numbers = range(first, min(first + BLOCKS, count))
+                file.write(np.concatenate([sound_of(number, VOICES["file"], RATE_HZ) for number in numbers]))
+        return path
+
+    def _utterances_in_file(self) -> int:
+        return round((60 * self._minutes + SLACK_S) * 1000 / EVERY_MS)
+
+    def _suffer(
+        self, fault: Fault, begun_s: float, outcome: Outcome, tell: Callable[[str], None]
+    ) -> tuple[Fault, int, int]:
+        """Lets a fault happen at its time; returns when that was, on the capture clock."""
+        self._wait_until(begun_s + fault.at_s, begun_s, outcome)
+        tell(f"{time.monotonic() - begun_s:7.1f} s  {fault}" + (f", {fault.length_s} s" if fault.length_s else ""))
+        began_ns = clock.now_ns()
+        self.hands.do(fault)
+        return fault, began_ns, clock.now_ns()
+
+    def _wait_until(self, until_s: float, begun_s: float, outcome: Outcome) -> None:
+        while (left_s := until_s - time.monotonic()) > 0:
+            newest_s = outcome.vitals[-1].at_s if outcome.vitals else float("-inf")
+            if time.monotonic() - begun_s - newest_s >= WATCH_S:
+                outcome.vitals += self._vitals(begun_s)
+            time.sleep(min(0.2, left_s))
+
+    def _vitals(self, begun_s: float) -> Iterable[Vital]:
+        for service in SERVICES:
+            worker = self.hands.worker(service)
+            if worker is not None:
+                with contextlib.suppress(psutil.Error):
+                    at_s = time.monotonic() - begun_s
+                    yield Vital(at_s, service, worker.pid, worker.memory_info().rss / 1e6, worker.num_fds())
+
+    def _end(self, session: str) -> bool:
+        """Stops the session, and waits for the last words."""
+        until_s = time.monotonic() + END_WITHIN_S
+        while time.monotonic() < until_s:
+            with contextlib.suppress(TimeoutError):
+                reply = self.stack.ask("stop", within_s=20.0, session=session, timeout_s=10.0)
+                if reply.get("state") == "ended":
+                    return True
+        return False
+
+    # --- the judgement ---
+
+    def _judge(
+        self, session: str, mouths: dict[str, Mouth], done: Sequence[tuple[Fault, int, int]], outcome: Outcome
+    ) -> None:
+        events = stored(self.stack.paths, session)
+        started_ns = _started_ns(events)
+
+        def on_line(at_ns: int) -> float:
+            return (at_ns - started_ns) / clock.NS_PER_MS
+
+        said = [
+            Utterance(
+                source,
+                one.number,
+                words_of(one.number, VOICES[source]),
+                on_line(one.start_ns) - EARLY_MS[source],
+                one.sure,
+            )
+            for source, mouth in mouths.items()
+            for one in mouth.said()
+        ]
+        finals = [event for event in events if isinstance(event, TranscriptFinal)]
+        said += self._said_by_file(max((final.end_ms for final in finals if final.source == "file"), default=0))
+        outcome.gaps = [event for event in events if isinstance(event, Gap)]
+        outcome.verdict = judge(said, finals, outcome.gaps)
+        outcome.spans = [Span(str(fault), on_line(began), on_line(ended)) for fault, began, ended in done]
+        outcome.delays = delays(said, _arrivals(self.record.came, on_line), outcome.spans)
+        outcome.unexplained = [gap for gap in outcome.gaps if not _explained(gap, done, on_line)]
+
+    def _said_by_file(self, heard_to_ms: int) -> list[Utterance]:
+        """What the file has said before the session was stopped: by its last word, for the file waits for nobody."""
+        voice = VOICES["file"]
+        numbers = range(min(self._utterances_in_file(), 1 + heard_to_ms // EVERY_MS))
+        return [Utterance("file", number, words_of(number, voice), number * EVERY_MS) for number in numbers]
+
+
+EXPLAINS_MS = 12_000
+"""A gap may begin so long after the fault that costs it."""
+
+
+def _explained(gap: Gap, done: Iterable[tuple[Fault, int, int]], on_line: Callable[[int], float]) -> bool:
+    return any(
+        fault.costs_a_gap and on_line(began) - 1000 <= gap.start_ms + gap.length_ms
+        and gap.start_ms <= on_line(ended) + EXPLAINS_MS
+        for fault, began, ended in done
+    )  # fmt: skip
+
+
+def _arrivals(came: Iterable[Came], on_line: Callable[[int], float]) -> list[Arrival]:
+    return [
+        Arrival(one.event.source, number, start_ms, on_line(one.at_ns))
+        for one in came
+        if isinstance(one.event, TranscriptFinal | TranscriptPartial)
+        for number, start_ms in numbers_in(one.event)
+    ]
+
+
+def _started_ns(events: Iterable[Event]) -> int:
+    """The session's start on the capture clock, by the wall clock: to a millisecond."""
+    started_at = next(event.started_at for event in events if isinstance(event, SessionStatus))
+    ago_ns = time.time_ns() - round(datetime.fromisoformat(started_at).timestamp() * clock.NS_PER_S)
+    return clock.now_ns() - ago_ns

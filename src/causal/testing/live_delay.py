@@ -1,0 +1,96 @@
+"""How late words came, after each fault. No I/O: what was said and what arrived come in, figures go out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .oracle_speech import WORD_MS
+from .utterances import Utterance
+
+NEAR_MS = 500
+"""An arrival belongs to the word that was said within this distance."""
+LIVE_MS = 2000
+"""A word that comes sooner after it was said is live."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A word as it came, in a partial or a final. Times are on the session's time line."""
+
+    source: str
+    number: int
+    start_ms: int
+    at_ms: float
+
+
+@dataclass(frozen=True)
+class Span:
+    """A fault as it was, from its beginning to its end."""
+
+    label: str
+    begin_ms: float
+    end_ms: float
+
+
+@dataclass(frozen=True)
+class Delay:
+    """What one fault did to the live transcript of all sources."""
+
+    label: str
+    worst_ms: float
+    """The latest first sight of a word that was said between this fault's beginning and the next one's."""
+    live_again_ms: float | None
+    """From the fault's end until every source had shown a word live that was said after it; None: not before the
+    next fault began."""
+
+
+@dataclass(frozen=True)
+class _Word:
+    source: str
+    start_ms: float
+    at_ms: float
+
+    @property
+    def delay_ms(self) -> float:
+        return self.at_ms - self.start_ms - WORD_MS
+
+
+def delays(said: Iterable[Utterance], arrivals: Iterable[Arrival], faults: Sequence[Span]) -> list[Delay]:
+    """One entry a fault; words that never came are not counted here."""
+    words = _first_sights(said, arrivals)
+    ends_ms = [*(fault.begin_ms for fault in faults[1:]), float("inf")]
+    return [_after(fault, end_ms, words) for fault, end_ms in zip(faults, ends_ms, strict=False)]
+
+
+def _first_sights(said: Iterable[Utterance], arrivals: Iterable[Arrival]) -> list[_Word]:
+    came: dict[tuple[str, int], list[Arrival]] = defaultdict(list)
+    for arrival in arrivals:
+        came[arrival.source, arrival.number].append(arrival)
+    words = []
+    for utterance in said:
+        for which, number in enumerate(utterance.words):
+            start_ms = utterance.word_ms(which)
+            times = [a.at_ms for a in came[utterance.source, number] if abs(a.start_ms - start_ms) < NEAR_MS]
+            if times and utterance.sure:
+                words.append(_Word(utterance.source, start_ms, min(times)))
+    return words
+
+
+def _after(fault: Span, end_ms: float, words: Sequence[_Word]) -> Delay:
+    meanwhile = [word for word in words if fault.begin_ms <= word.start_ms < end_ms]
+    again = []
+    for source in {word.source for word in words}:
+        live = [
+            word.at_ms - fault.end_ms
+            for word in meanwhile
+            if word.source == source and word.start_ms >= fault.end_ms and word.delay_ms <= LIVE_MS
+        ]
+        again.append(min(live, default=None))
+    known = [ms for ms in again if ms is not None]
+    return Delay(
+        fault.label,
+        max((word.delay_ms for word in meanwhile), default=0.0),
+        max(known) if known and len(known) == len(again) else None,
+    )

@@ -1,0 +1,175 @@
+"""A voice that speaks utterances into a sound server, and knows when each was to be heard.
+
+    with Mouth(pulse.server, "speakers", source="system", voice=1) as mouth:
+        ...
+    for said in mouth.said():
+
+The server is asked all the time how long a sample still has to go, so the time of an utterance does not depend on who
+listens. When the loudspeaker or the server goes, the mouth waits for it and speaks on with the next utterance.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import statistics
+import threading
+import time
+from bisect import bisect_left
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from causal import clock
+
+from .utterances import LENGTH_MS, sound_of
+
+RATE_HZ = 48_000
+PIECE = RATE_HZ // 20
+BUFFER_S = 0.6
+"""So much waits in the server: this process may be late by as much."""
+SETTLE_S = 3.0
+"""A new stream's latency is not exact in its first seconds, so nothing is said."""
+RETRY_S = 0.1
+AROUND_S = 0.3
+SPREAD_NS = 8 * clock.NS_PER_MS
+"""Answers about an utterance's time that differ by more leave it unknown."""
+
+FLOAT32LE = 5
+PLAYBACK = 1
+NOT_GIVEN = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class Said:
+    """`start_ns` is on the capture clock; None when nobody can say."""
+
+    number: int
+    start_ns: int
+    sure: bool
+
+
+@dataclass
+class _Run:
+    """One stream to the server: which utterance begins at which frame, and which frame was to be heard when."""
+
+    begins: list[tuple[int, int]] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    offsets_ns: list[int] = field(default_factory=list)
+    """For each of `frames`: when it was heard, less its distance from frame 0."""
+
+
+class Mouth:
+    """Speaks from `__enter__` to `__exit__`, which lets the last utterance come to its end."""
+
+    def __init__(self, server: str, sink: str, voice: int) -> None:
+        self.voice = voice
+        self._server = server.encode()
+        self._sink = sink.encode()
+        self._runs: list[_Run] = []
+        self._number = 0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._speak, name=f"mouth {sink}", daemon=True)
+        self._pulse = _library()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def said(self) -> list[Said]:
+        """All utterances whose beginning left the mouth."""
+        return [_said(run, number, frame) for run in self._runs for number, frame in run.begins]
+
+    def _speak(self) -> None:
+        while not self._ending.is_set():
+            stream = self._connect()
+            if stream is None:
+                time.sleep(RETRY_S)
+                continue
+            run = _Run()
+            self._runs.append(run)
+            try:
+                self._talk(stream, run)
+            finally:
+                self._pulse.pa_simple_free(stream)
+
+    def _connect(self) -> int | None:
+        spec = _SampleSpec(FLOAT32LE, RATE_HZ, 1)
+        size = round(BUFFER_S * RATE_HZ) * 4
+        buffer = _BufferAttr(NOT_GIVEN, size, size // 2, NOT_GIVEN, NOT_GIVEN)
+        return self._pulse.pa_simple_new(  # type: ignore[no-any-return]
+            self._server,
+            b"mouth",
+            PLAYBACK,
+            self._sink,
+            b"speech",
+            ctypes.byref(spec),
+            None,
+            ctypes.byref(buffer),
+            None,
+        )
+
+    def _talk(self, stream: int, run: _Run) -> None:
+        """Until the mouth shall end, or the stream is gone."""
+        written = 0
+        waiting = b"\0" * (4 * round(SETTLE_S * RATE_HZ))
+        while waiting or not self._ending.is_set():
+            if not waiting:
+                run.begins.append((self._number, written))
+                waiting = sound_of(self._number, self.voice, RATE_HZ).tobytes()
+                self._number += 1
+            piece, waiting = waiting[: 4 * PIECE], waiting[4 * PIECE :]
+            if self._pulse.pa_simple_write(stream, piece, len(piece), None):
+                return
+            written += len(piece) // 4
+            self._note(stream, run, written)
+        self._pulse.pa_simple_drain(stream, None)
+
+    def _note(self, stream: int, run: _Run, written: int) -> None:
+        latency_us = self._pulse.pa_simple_get_latency(stream, None)
+        now_ns = clock.now_ns()
+        if latency_us >= 1 << 63:
+            return
+        frame = written - latency_us * RATE_HZ // 1_000_000
+        if not run.frames or frame > run.frames[-1]:
+            run.frames.append(frame)
+            run.offsets_ns.append(now_ns - frame * clock.NS_PER_S // RATE_HZ)
+
+
+def _said(run: _Run, number: int, frame: int) -> Said:
+    """When an utterance was heard, by the answers around it."""
+    first = bisect_left(run.frames, frame - AROUND_S * RATE_HZ)
+    last = bisect_left(run.frames, frame + LENGTH_MS / 1000 * RATE_HZ + AROUND_S * RATE_HZ)
+    around = run.offsets_ns[first:last] or run.offsets_ns[-1:] or [0]
+    offset_ns = round(statistics.median(around))
+    complete = last < len(run.frames)
+    steady = len(around) >= 10 and max(around) - min(around) <= SPREAD_NS
+    return Said(number, offset_ns + frame * clock.NS_PER_S // RATE_HZ, complete and steady)
+
+
+class _SampleSpec(ctypes.Structure):
+    _fields_ = (("format", ctypes.c_int), ("rate", ctypes.c_uint32), ("channels", ctypes.c_uint8))
+
+
+class _BufferAttr(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_uint32) for name in ("maxlength", "tlength", "prebuf", "minreq", "fragsize"))
+
+
+def _library() -> ctypes.CDLL:
+    pulse = ctypes.CDLL("libpulse-simple.so.0")
+    pulse.pa_simple_new.restype = ctypes.c_void_p
+    pulse.pa_simple_new.argtypes = [
+        *(ctypes.c_char_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_char_p),
+        *(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),
+    ]
+    pulse.pa_simple_write.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p]
+    pulse.pa_simple_drain.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    pulse.pa_simple_get_latency.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+    pulse.pa_simple_get_latency.restype = ctypes.c_uint64
+    pulse.pa_simple_free.argtypes = [ctypes.c_void_p]
+    return pulse

@@ -1,0 +1,54 @@
+"""Utterances that cannot be mistaken for one another: three words of `oracle_speech`, the third checks the other two.
+
+Each voice has ten thousand of them, so whoever loses, repeats or misplaces one in some hours of speech is found out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .oracle_speech import PAUSE_MS, WORD_MS, silence, speak
+
+Words = tuple[int, int, int]
+
+STEP_MS = WORD_MS + PAUSE_MS
+"""From the beginning of a word to that of the next."""
+LENGTH_MS = 2 * STEP_MS + WORD_MS
+EVERY_MS = 2200
+"""From the beginning of an utterance to that of the next: the silence between them ends a turn."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What was said, and when."""
+
+    source: str
+    number: int
+    words: Words
+    start_ms: float
+    """On the session's time line."""
+    sure: bool = True
+    """False: the loudspeaker went or stumbled meanwhile, so nobody can say whether and when it was to be heard."""
+
+    @property
+    def end_ms(self) -> float:
+        return self.start_ms + LENGTH_MS
+
+    def word_ms(self, which: int) -> float:
+        """When a word begins."""
+        return self.start_ms + which * STEP_MS
+
+
+def words_of(number: int, voice: int) -> Words:
+    """The words of an utterance."""
+    first, second = number // 100 % 100, number % 100
+    return first, second, (7 * first + 13 * second + 31 * voice + 5) % 100
+
+
+def sound_of(number: int, voice: int, rate_hz: int) -> npt.NDArray[np.float32]:
+    """An utterance and the silence after it: `EVERY_MS` of float32, mono."""
+    spoken = speak(words_of(number, voice), rate_hz)
+    return np.concatenate([spoken, silence(EVERY_MS, rate_hz)[len(spoken) :]])
