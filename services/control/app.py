@@ -7,11 +7,12 @@ causal-ctl, services ──REQ/DEALER──▶ control (ROUTER), one MessagePack
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import reprlib
 import secrets
 import sqlite3
-import threading
 import time
 from importlib.metadata import version
 from typing import Any
@@ -22,16 +23,19 @@ import zmq
 
 from causal import clock, service, settings, topics, wire
 from causal.broker_link import BrokerLink
-from causal.errors import CausalError, WireError
+from causal.errors import WireError
 from causal.loop import Loop, receive_all, send_now
+from causal.messages import log as log_messages
 from causal.messages.control import PROTOCOL_VERSION, Assignments, Request
 from causal.service import Options, Service
 
-from . import key, token
-from .desk import Desk, Facts, Now, refuse
-from .effects import Answer, Close, Effect, Emit, MintToken, Publish, Ring, Save
+from . import key
+from .crew import Now
+from .desk import Desk, Facts
+from .effects import Answer, Close, Effect, Emit, MintToken, Publish, RequestId, Ring, Save, Ticket, refuse
 from .replies import Replies
 from .store import SessionStore
+from .token import Mint
 
 log = logging.getLogger("causal.control")
 
@@ -40,15 +44,26 @@ SELF_POLL_S = 1.0
 STOP_WITHIN_S = 3.0
 LAST_EVENTS_S = 0.5
 MAX_ID_LENGTH = 200
+MAX_ERROR_LENGTH = 500
 
 
 @click.command("causal-control")
 @service.options
 def main(options: Options) -> None:
     """Knows which sessions exist, and which worker does what."""
-    with service.opened("control", options, Loop()) as me:
-        Control(me)
+    with service.opened("control", options, Loop()) as me, contextlib.closing(_control(me)):
         me.loop.run()
+
+
+def _control(me: Service[Loop]) -> Control:
+    try:
+        return Control(me)
+    except sqlite3.Error as error:
+        folder = me.paths.data
+        raise SystemExit(
+            f"causal-control: the sessions in {folder} cannot be opened: {error}. Make room on the disk, or move the "
+            "files sessions.sqlite* away."
+        ) from error
 
 
 class Control:
@@ -59,61 +74,62 @@ class Control:
         self._key = key.find()
         self._store = SessionStore(me.paths.data / "sessions.sqlite")
         self._replies = Replies()
+        self._mint = Mint(me.settings.stt_url, self._key)
         self._process = psutil.Process()
-        self._closing_s = 0.0
+        self._closing_s: float | None = None
         self._router = me.context.socket(zmq.ROUTER)
         self._router.bind(me.paths.address("control"))
         self._doorbell = me.context.socket(zmq.PUB)
         self._doorbell.bind(me.paths.address("doorbell"))
-        self._minted = me.context.socket(zmq.PULL)
-        self._minted.bind("inproc://minted")
-        self._broker = BrokerLink(me)
-        self._desk = Desk(self._facts(), self._store.unfinished())
-        self._carry_out(self._desk.open())
+        self._broker = BrokerLink(me, on_settled=self._on_settled)
+        self._desk = Desk(self._facts(), self._store.unsettled())
+        self._remember_starts()
+        self._carry_out(self._desk.open(_now()))
         me.loop.on_readable(self._router, self._receive)
-        me.loop.on_readable(self._minted, self._receive_minted)
-        me.loop.every(TICK_S, lambda: self._carry_out(self._desk.tick(_now())))
+        me.loop.every(TICK_S, self._tick)
         me.loop.every(SELF_POLL_S, self._poll_self)
-        me.on_stop(lambda: self._carry_out(self._desk.stop_all("stack-stopped", _now(), STOP_WITHIN_S)))
+        me.on_stop(lambda: self._carry_out(self._desk.stop_all(_now(), STOP_WITHIN_S)))
+
+    def close(self) -> None:
+        self._store.close()
 
     def _receive(self) -> None:
-        for parts in receive_all(self._router):
-            fields: dict[str, Any] = {}
-            try:
-                fields = wire.unpack_map(parts[-1])
-                request = _understood(fields)
-            except WireError as error:
-                hint = "docs/protocol.md has all requests and their fields."
-                answer = refuse(None, "bad-request", str(error), hint)
-                self._send(
-                    [*parts[:-1], fields.get("id")], {"v": PROTOCOL_VERSION, "id": fields.get("id")} | answer.fields
-                )
-            else:
-                self._take([*parts[:-1], fields["id"]], request)
-
-    def _take(self, ticket: list[Any], request: Request) -> None:
-        """Passes a request to the desk, unless it came before: then its reply is the same."""
-        if not isinstance(request, Assignments) and not self._replies.is_new(ticket):
-            if known := self._replies.known(ticket):
+        for *envelope, frame in receive_all(self._router):
+            ticket, request = _understood(tuple(envelope), frame)
+            if isinstance(request, Answer):
+                self._send(ticket, _frame(ticket, request.fields))
+            elif isinstance(request, Assignments) or self._replies.is_new(ticket):
+                self._do(ticket, request)
+            elif known := self._replies.known(ticket):
                 self._send(ticket, known)
-            return
-        self._carry_out(self._desk.request(ticket, request, _now()))
+
+    def _do(self, ticket: Ticket, request: Request) -> None:
+        try:
+            effects = self._desk.request(ticket, request, _now())
+        except sqlite3.Error as error:
+            effects = [refuse(ticket, "internal", f"the sessions cannot be read: {error}", "See the controller's log.")]
+        self._carry_out(effects)
+
+    def _tick(self) -> None:
+        for ticket, fields in self._mint.made():
+            self._reply(ticket, fields)
+        self._carry_out(self._desk.tick(_now()))
 
     def _carry_out(self, effects: list[Effect]) -> None:
         for effect in effects:
             match effect:
-                case Answer(ticket):
-                    self._reply(ticket, effect)
+                case Answer(ticket, fields):
+                    self._reply(ticket, fields)
                 case Save(session):
                     self._save(session)
-                case Publish(event):
-                    self._broker.publish(event)
+                case Publish(event, key):
+                    self._broker.publish(event, key=key)
                 case Emit(event):
                     self._broker.emit(event)
                 case Ring():
                     send_now(self._doorbell, [topics.DOORBELL])
                 case MintToken(ticket, expires_in_s):
-                    self._mint(ticket, expires_in_s)
+                    self._mint.ask(ticket, expires_in_s)
                 case Close():
                     self._close()
 
@@ -123,34 +139,29 @@ class Control:
         except sqlite3.Error as error:
             log.error("the session cannot be saved, and would not outlive this process: %s", error)
 
-    def _reply(self, ticket: list[Any] | None, answer: Answer) -> None:
-        if ticket is None:
-            return
-        fields = {"v": PROTOCOL_VERSION, "id": ticket[-1]} | answer.fields
-        for other in self._replies.settle(ticket, fields):
-            self._send(other, fields)
-
-    def _send(self, ticket: list[Any], fields: dict[str, Any]) -> None:
-        send_now(self._router, [*ticket[:-1], wire.pack_map(fields)])
-
-    def _mint(self, ticket: list[Any], expires_in_s: int) -> None:
-        """Asks the speech service in a thread: it may take a second."""
-
-        def work() -> None:
+    def _on_settled(self, publish: log_messages.Publish, _answer: log_messages.Stored | log_messages.Refused) -> None:
+        """A session is settled when its end is in the event log."""
+        if publish.kind == "session-status" and publish.event["state"] == "ended":
             try:
-                fields = {"ok": True} | token.mint(self._me.settings.stt_url, self._key or "", expires_in_s)
-            except CausalError as error:
-                fields = refuse(None, error.code, error.message, error.hint).fields
-            with self._me.context.socket(zmq.PUSH) as socket:
-                socket.connect("inproc://minted")
-                socket.send_multipart([wire.pack_map({"ticket": ticket, "fields": fields})])
+                self._store.settle(publish.event["session"])
+            except sqlite3.Error as error:
+                log.error("the end of a session cannot be saved, and will be told again: %s", error)
 
-        threading.Thread(target=work, daemon=True).start()
+    def _remember_starts(self) -> None:
+        """A `start` that is asked again after the controller's restart begins no second session."""
+        for session in reversed(self._store.newest()):
+            if session.request_id is not None:
+                ticket = Ticket((), session.request_id)
+                self._replies.remember(session.request_id, _frame(ticket, session.answer()))
 
-    def _receive_minted(self) -> None:
-        for (frame,) in receive_all(self._minted):
-            minted = wire.unpack_map(frame)
-            self._reply(minted["ticket"], Answer(None, minted["fields"]))
+    def _reply(self, ticket: Ticket | None, fields: dict[str, Any]) -> None:
+        if ticket is not None:
+            frame = _frame(ticket, fields)
+            for other in self._replies.settle(ticket, frame):
+                self._send(other, frame)
+
+    def _send(self, ticket: Ticket, frame: bytes) -> None:
+        send_now(self._router, [*ticket.envelope, frame])
 
     def _poll_self(self) -> None:
         """The controller stands in its own list of services."""
@@ -194,14 +205,26 @@ class Control:
         )
 
 
-def _understood(fields: dict[str, Any]) -> Request:
-    """The request in a map. Raises `WireError` for one that is not as agreed."""
-    if fields.get("v") != PROTOCOL_VERSION:
-        raise WireError(f"version {fields.get('v')!r}, expected {{v: {PROTOCOL_VERSION}, id, op, …}}")
-    if not isinstance(fields.get("id"), str | int) or len(str(fields["id"])) > MAX_ID_LENGTH:
-        raise WireError(f"a request needs an id, a text of at most {MAX_ID_LENGTH} characters or a number")
-    request: Request = wire.convert(fields, Request)  # type: ignore[arg-type]
-    return request
+def _understood(envelope: tuple[bytes, ...], frame: bytes) -> tuple[Ticket, Request | Answer]:
+    """The request in a frame, or what is answered to one that is not as agreed."""
+    request_id: RequestId = None
+    try:
+        fields = wire.unpack_map(frame)
+        found = fields.get("id")
+        if not isinstance(found, str | int) or isinstance(found, bool) or len(str(found)) > MAX_ID_LENGTH:
+            raise WireError(f"a request needs an id, a text of at most {MAX_ID_LENGTH} characters or a number")
+        request_id = found
+        if fields.get("v") != PROTOCOL_VERSION:
+            raise WireError(f"version {reprlib.repr(fields.get('v'))}, expected {{v: {PROTOCOL_VERSION}, id, op, …}}")
+        request: Request = wire.convert(fields, Request)  # type: ignore[arg-type]
+    except WireError as error:
+        hint = "docs/protocol.md has all requests and their fields."
+        return Ticket(envelope, request_id), refuse(None, "bad-request", str(error)[:MAX_ERROR_LENGTH], hint)
+    return Ticket(envelope, request_id), request
+
+
+def _frame(ticket: Ticket, fields: dict[str, Any]) -> bytes:
+    return wire.pack_map({"v": PROTOCOL_VERSION, "id": ticket.id} | fields)
 
 
 def _now() -> Now:
@@ -213,6 +236,7 @@ def _new_id(unix_ns: int) -> str:
 
 
 def _stack() -> str:
-    """Names this run of the stack: whoever restarts the controller, its parent or supervisor, outlives it."""
+    """Names this run of the stack: whoever restarts the controller, its parent or supervisor, outlives it. Its start is
+    counted from the machine's, for the wall clock may be set."""
     parent = psutil.Process(os.getppid())
-    return f"{parent.pid}-{parent.create_time():.2f}"
+    return f"{parent.pid}-{parent.create_time() - psutil.boot_time():.2f}"

@@ -9,15 +9,24 @@ from causal.messages import Event
 
 from .session import Session
 
-Ticket = Any
-"""Whatever the shell needs to answer a request."""
+RequestId = str | int | None
+"""The asker's name for a request; None where it gave none that can be used."""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """Whom a reply goes to."""
+
+    envelope: tuple[bytes, ...]
+    """What ZeroMQ put before the request: it leads back to who asked."""
+    id: RequestId
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Replies to a request; `fields` have `ok` and what goes with it."""
+    """Replies to a request; `fields` have `ok` and what goes with it. Without a ticket nobody waits for it."""
 
-    ticket: Ticket
+    ticket: Ticket | None
     fields: dict[str, Any]
 
 
@@ -30,9 +39,10 @@ class Save:
 
 @dataclass(frozen=True)
 class Publish:
-    """A durable event."""
+    """A durable event; the same `key` is stored once."""
 
     event: Event
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -51,13 +61,18 @@ class Ring:
 class MintToken:
     """Gets a temporary token from the speech service and answers with it."""
 
-    ticket: Ticket
+    ticket: Ticket | None
     expires_in_s: int
 
 
 @dataclass(frozen=True)
 class Close:
     """The controller has nothing left to do."""
+
+
+def refuse(ticket: Ticket | None, code: str, message: str, hint: str = "") -> Answer:
+    """An answer that says no, and why."""
+    return Answer(ticket, {"ok": False, "error": {"code": code, "message": message, "hint": hint}})
 
 
 Effect = Answer | Save | Publish | Emit | Ring | MintToken | Close

@@ -3,39 +3,49 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
 
-REMEMBERED = 1000
+from .effects import RequestId, Ticket
+
+MAX_REPLIES = 1000
+MAX_BYTES = 4 << 20
+MAX_WAITING = 20
 
 
 class Replies:
-    """Remembers the last 1000 replies by their id, so that a request sent twice is done once. The oldest go first."""
+    """Remembers replies by their id, at most 1000 and 4 MiB of them, the oldest go first; and who waits for one that is
+    under way, at most 20 for each. So a request that is sent twice is done once. One writer."""
 
     def __init__(self) -> None:
-        self._done: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        self._under_way: dict[str, list[list[Any]]] = {}
+        self._done: OrderedDict[RequestId, bytes] = OrderedDict()
+        self._size = 0
+        self._under_way: dict[RequestId, list[Ticket]] = {}
 
-    def is_new(self, ticket: list[Any]) -> bool:
-        """Whether the request has to be done; if it is under way already, its reply goes to this ticket too."""
-        key = repr(ticket[-1])
-        if ticket[-1] is None or not (key in self._done or key in self._under_way):
-            self._under_way[key] = [ticket]
-            return True
-        if key in self._under_way:
-            self._under_way[key].append(ticket)
+    def is_new(self, ticket: Ticket) -> bool:
+        """Whether the request has to be done. If it is under way already, its reply goes to this ticket too."""
+        if ticket.id in self._done:
+            return False
+        waiting = self._under_way.setdefault(ticket.id, [])
+        if ticket not in waiting:
+            waiting.append(ticket)
+            del waiting[:-MAX_WAITING]
+            return len(waiting) == 1
         return False
 
-    def known(self, ticket: list[Any]) -> dict[str, Any] | None:
-        return self._done.get(repr(ticket[-1]))
+    def known(self, ticket: Ticket) -> bytes | None:
+        """The reply, if the request is done."""
+        return self._done.get(ticket.id)
 
-    def settle(self, ticket: list[Any], fields: dict[str, Any]) -> list[list[Any]]:
-        """The tickets that wait for this reply."""
-        key = repr(ticket[-1])
-        waiting = self._under_way.pop(key, None)
-        if waiting is None:
+    def settle(self, ticket: Ticket, reply: bytes) -> list[Ticket]:
+        """Takes the reply in; returns the tickets that wait for it."""
+        if ticket.id not in self._under_way:
             return [ticket]
-        if ticket[-1] is not None:
-            self._done[key] = fields
-            while len(self._done) > REMEMBERED:
-                self._done.popitem(last=False)
-        return waiting
+        self.remember(ticket.id, reply)
+        return self._under_way.pop(ticket.id)
+
+    def remember(self, request_id: RequestId, reply: bytes) -> None:
+        """Has a reply ready for a request that may come again."""
+        self._size += len(reply) - len(self._done.pop(request_id, b""))
+        self._done[request_id] = reply
+        while self._done and (len(self._done) > MAX_REPLIES or self._size > MAX_BYTES):
+            _, oldest = self._done.popitem(last=False)
+            self._size -= len(oldest)

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -43,6 +43,15 @@ class Stream(msgspec.Struct, kw_only=True):
         report = self.reports.get(role)
         return report is not None and report.done
 
+    @property
+    def untouched(self) -> bool:
+        """Stopped before any capture worker had it: nothing was heard, nothing is to be done."""
+        return self.stop and "capture" not in self.holders
+
+    def needs(self, role: str) -> bool:
+        """Whether a worker in this role has work here."""
+        return not self.done(role) and not self.untouched
+
     def hand_to(self, role: Role, instance: str, incarnation: str) -> None:
         """Gives the stream to a worker, in a new epoch."""
         former = self.holders.get(role)
@@ -65,7 +74,7 @@ class Stream(msgspec.Struct, kw_only=True):
         capture, resample, stt = (self.reports.get(role) for role in ROLES)
         state = capture.state if capture and capture.state else "starting"
         if state != "failed" and self.stop:
-            state = "stopped" if self.done("capture") else "stopping"
+            state = "stopping" if self.needs("capture") else "stopped"
         return CaptureStatus(
             session=self.name.session,
             source=self.name.source,
@@ -99,9 +108,15 @@ class Session(msgspec.Struct, kw_only=True):
     stack: str
     """Which run of the stack began it: a session does not go on in another."""
     streams: list[Stream]
+    request_id: str | int | None = None
+    """The request that began it: asked again, it begins no second one."""
     state: Literal["running", "finishing", "ended"] = "running"
     reason: str = ""
     ended_unix_ns: int | None = None
+
+    def answer(self) -> dict[str, Any]:
+        """What `start` is answered."""
+        return {"ok": True, "session": self.id, "engine": self.engine}
 
     def assignment(self, stream: Stream, role: Role) -> Assignment:
         """All that the worker in `role` must know of the stream."""

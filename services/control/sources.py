@@ -64,5 +64,7 @@ def _kind(wanted: str, devices: Sequence[Device], file_exists: Callable[[str], b
         if device.id == wanted:
             return device.kind
     ids = [*ALIASES, *(device.id for device in devices)]
-    near = difflib.get_close_matches(wanted, ids, 3, 0.4) or ids
-    raise CausalError("device-not-found", f"there is no device {wanted!r}", f"Near it are: {', '.join(near)}.")
+    near = difflib.get_close_matches(wanted, ids, 3, 0.4)
+    some = f"There are: {', '.join(ids[:6])}; causal-ctl list shows all."
+    hint = f"Near it are: {', '.join(near)}." if near else some
+    raise CausalError("device-not-found", f"there is no device {wanted!r}", hint)

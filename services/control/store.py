@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from pathlib import Path
 
@@ -9,38 +10,54 @@ import msgspec
 
 from .session import Session
 
+log = logging.getLogger("causal.control")
+
+LOCKED_WITHIN_S = 0.2
+
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
-    id TEXT PRIMARY KEY, started_unix_ns INTEGER NOT NULL, ended INTEGER NOT NULL, session TEXT NOT NULL
+    id TEXT PRIMARY KEY, started_unix_ns INTEGER NOT NULL, settled INTEGER NOT NULL, session TEXT NOT NULL
 ) WITHOUT ROWID
 """
 
 
 class SessionStore:
-    """One writer. `sqlite3.Error` passes through."""
+    """One writer. `sqlite3.Error` passes through. What another release wrote and this one does not understand is
+    left out, and logged."""
 
     def __init__(self, path: Path | str) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db = sqlite3.connect(path, timeout=LOCKED_WITHIN_S, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.execute(SCHEMA)
 
     def save(self, session: Session) -> None:
+        """Writes the session down as it is now."""
         self._db.execute(
-            "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)",
-            (session.id, session.started_unix_ns, session.state == "ended", msgspec.json.encode(session).decode()),
+            "INSERT OR REPLACE INTO sessions VALUES (?, ?, 0, ?)",
+            (session.id, session.started_unix_ns, msgspec.json.encode(session).decode()),
         )
 
-    def unfinished(self) -> list[Session]:
-        """What the former controller had not ended."""
-        return self._load("SELECT session FROM sessions WHERE NOT ended ORDER BY started_unix_ns")
+    def settle(self, session_id: str) -> None:
+        """Nothing is left to do or to tell for a session: its end is in the event log."""
+        self._db.execute("UPDATE sessions SET settled = 1 WHERE id = ?", (session_id,))
+
+    def unsettled(self) -> list[Session]:
+        """What the former controller left."""
+        return self._load("SELECT id, session FROM sessions WHERE NOT settled ORDER BY started_unix_ns")
 
     def newest(self, limit: int = 200) -> list[Session]:
         """The latest sessions, newest first."""
-        return self._load(f"SELECT session FROM sessions ORDER BY started_unix_ns DESC LIMIT {int(limit)}")
+        return self._load(f"SELECT id, session FROM sessions ORDER BY started_unix_ns DESC LIMIT {int(limit)}")
 
     def close(self) -> None:
         self._db.close()
 
     def _load(self, query: str) -> list[Session]:
-        return [msgspec.json.decode(text, type=Session) for (text,) in self._db.execute(query)]
+        sessions = []
+        for session_id, text in self._db.execute(query):
+            try:
+                sessions.append(msgspec.json.decode(text, type=Session))
+            except msgspec.DecodeError as error:
+                log.warning("session %s is not understood and left out: %s", session_id, error)
+        return sessions

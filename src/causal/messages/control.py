@@ -4,7 +4,7 @@ A request is `{v: 1, id, op, …}`; a reply `{v: 1, id, ok: true, …}` or `{v: 
 hint}}`. The classes below are the requests' fields beside `v` and `id`; `op` chooses among them.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,6 +14,11 @@ from .events import CaptureState, CaptureStatus, HopLatency, QueueDepth, Service
 PROTOCOL_VERSION = 1
 
 DeviceKind = Literal["input", "loopback", "file"]
+
+Name = Annotated[str, msgspec.Meta(max_length=200)]
+SourceName = Annotated[str, msgspec.Meta(max_length=4200)]
+"""A device's id, an alias, or a file's path with its options."""
+Sources = Annotated[tuple[SourceName, ...], msgspec.Meta(max_length=32)]
 
 
 class Device(Message):
@@ -91,17 +96,17 @@ class List(Message, tag_field="op", tag="list"):
 
 
 class Start(Message, tag_field="op", tag="start"):
-    sources: tuple[str, ...] = ()
+    sources: Sources = ()
     """Device ids or aliases; none means `mic` and `system`, whichever exist."""
-    engine: str | None = None
-    language: str | None = None
-    keyterms: tuple[str, ...] = ()
-    label: str = ""
+    engine: Name | None = None
+    language: Name | None = None
+    keyterms: Annotated[tuple[Name, ...], msgspec.Meta(max_length=1000)] = ()
+    label: Name = ""
     record: bool = False
 
 
 class Stop(Message, tag_field="op", tag="stop"):
-    session: str
+    session: Name
     timeout_s: float = 10.0
 
 
@@ -124,9 +129,9 @@ class Shutdown(Message, tag_field="op", tag="shutdown"):
 class Assignments(Message, tag_field="op", tag="assignments"):
     """A service's poll: how it is, and what it shall do. Not for other clients."""
 
-    service: str
-    instance: str
-    incarnation: str
+    service: Name
+    instance: Name
+    incarnation: Name
     """Names this process: a new one with the same instance begins anew."""
     pid: int
     cpu_percent: float = 0.0
