@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from .client import Client
 
+FORMATS = ("txt", "md", "srt", "vtt", "json", "csv")
 EXIT_REFUSED = 1
 EXIT_NO_STACK = 3
 STOP_MARGIN_S = 5.0
@@ -176,6 +177,55 @@ def sessions(as_json: bool) -> None:
     from . import tables
 
     _show(_ask(Sessions()), as_json, tables.sessions)
+
+
+@_command
+@click.argument("session")
+@click.option(
+    "--format", "kind", type=click.Choice(FORMATS), help="Default: as the name of FILE says, otherwise txt."
+)
+@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Where to. Default: standard output.")
+def export(session: str, kind: str | None, out: str | None, as_json: bool) -> None:
+    """Write a session's transcript in one of six formats.
+
+    txt and md to read, srt and vtt for subtitles, json with all words and times, csv for tables. Of a session that is
+    going on: what has been said so far.
+    """
+    from .reading import export as export_session
+
+    suffix = out.rpartition(".")[2].lower() if out else ""
+    kind = kind or (suffix if suffix in FORMATS else "txt")
+    text = export_session(_client(), _paths(), session, kind, out)
+    if as_json:
+        _print_json({"ok": True, "session": session, "format": kind} | ({"out": out} if out else {"text": text}))
+    elif not out:
+        click.echo(text.encode(), nl=False)
+
+
+@_command
+@click.argument("words", nargs=-1, required=True)
+@click.option("--since", metavar="WHEN", help="Not before: 2h, 3d, 2026-01-31, or 2026-01-31T12:00.")
+@click.option("--source", metavar="SOURCE", help="Only this source: mic, system, file …")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="At most so many.")
+@click.option("--database", type=click.Path(), metavar="FILE", help="Default: that of causal-sink sqlite.")
+def search(
+    words: Sequence[str], since: str | None, source: str | None, limit: int, database: str | None, as_json: bool
+) -> None:
+    """Find where words were said, the newest first.
+
+    All WORDS have to be in one utterance; "quoted words" in this order; a word may end in * for any ending. It looks
+    into the database that the sink sqlite writes.
+    """
+    from .reading import search as search_words
+
+    lines, hits = search_words(_paths(), words, since, source, limit, database)
+    if as_json:
+        _print_json({"ok": True, "hits": hits})
+        return
+    for line in lines:
+        click.echo(line)
+    if not lines:
+        click.echo("nothing was found", err=True)
 
 
 @_command

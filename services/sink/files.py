@@ -21,10 +21,11 @@ import msgspec
 from causal.messages import Event, Gap, SessionStatus, TranscriptFinal
 from causal.transcript import Transcript, collect
 from causal.transcript_formats import FORMATS
+from causal.whole_file import replace
 
 from .progress import Progress
 from .sink import SinkOptions
-from .target import Target, replace
+from .target import Target
 
 log = logging.getLogger("causal.sink")
 

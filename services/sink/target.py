@@ -1,4 +1,4 @@
-"""Which file a session goes to, and how it gets there whole."""
+"""Which file a session goes to."""
 
 from __future__ import annotations
 
@@ -63,16 +63,3 @@ class Target:
         if self._file is None:
             return self._folder / f"{name}{self._suffix}"
         return self._file if is_own else self._file.with_name(f"{self._file.stem}-{name}{self._file.suffix}")
-
-
-def replace(path: Path, text: str) -> None:
-    """Writes the whole file beside the old one, then puts it in its place: a reader sees the one or the other."""
-    new = path.with_name(f".{path.name}.new")
-    try:
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        new.replace(path)
-    except OSError:
-        new.unlink(missing_ok=True)
-        raise

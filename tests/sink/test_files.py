@@ -11,10 +11,10 @@ import srt
 
 from causal.errors import ConfigError
 from causal.messages import CaptureStatus, Event, Gap, SessionStatus, TranscriptFinal
-from causal.sink import target
 from causal.sink.files import FileSink, Record, SrtSink, TxtSink
 from causal.sink.progress import Progress
 from causal.sink.sink import SinkOptions, find
+from causal.whole_file import replace
 
 
 def final(seq: int, text: str, session: str = "s", start_ms: int | None = None) -> TranscriptFinal:
@@ -124,7 +124,7 @@ def test_a_kill_between_any_two_steps_loses_nothing(
     events = [status(1, "running"), final(2, "One."), final(3, "Other.", session="t")]
     killed, _ = opened(options)
     with monkeypatch.context() as patched:
-        patched.setattr("causal.sink.files.replace", or_die(target.replace))
+        patched.setattr("causal.sink.files.replace", or_die(replace))
         patched.setattr(killed._progress, "keep", or_die(killed._progress.keep))
         with pytest.raises(Killed):
             told(killed, *events)
