@@ -28,6 +28,7 @@ CTL = BIN / "causal-ctl"
 READY_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.3
 EXIT_INTERRUPTED = 130
+WHO_LISTENS = {"local": "the local engine: English, on this computer alone", "assemblyai": "AssemblyAI"}
 
 
 def main() -> int:
@@ -37,6 +38,9 @@ def main() -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
+    if running := ask("status"):
+        print(f"Causal runs already, in {running['directories']['runtime']}. To end it: {shown(CTL)} shutdown")
+        return 1
     if chosen.engine == "local" or (chosen.engine == "auto" and key.find() is None):
         with Children() as children:
             if code := children.run([str(BIN / "causal-engine"), "prepare"]):
@@ -82,8 +86,7 @@ def ask(command: str) -> dict[str, Any] | None:
 
 def introduction(status: dict[str, Any], devices: list[dict[str, Any]]) -> str:
     """What a person needs to know."""
-    local = status["engine"] == "local"
-    engine = "the local engine: English, on this computer alone" if local else f"{status['engine']}"
+    engine = WHO_LISTENS.get(status["engine"], status["engine"])
     lines = [
         "",
         f"Causal {status['version']} is ready.",
