@@ -111,6 +111,21 @@ def test_a_section_names_all_that_a_field_may_say(name: str) -> None:
     assert [value for hint in literals for value in get_args(hint) if f"`{value}`" not in text] == []
 
 
+def longest(annotation: Any) -> set[int]:
+    """All that is said of a field's greatest length."""
+    own = {meta.max_length for meta in getattr(annotation, "__metadata__", ()) if meta.max_length}
+    return own.union(*map(longest, get_args(annotation)))
+
+
+@pytest.mark.parametrize("name", sorted(MESSAGES))
+def test_a_field_names_its_greatest_length(name: str) -> None:
+    lines = {match[1]: line for line in sections()[name] if (match := FIELD.match(line))}
+    for field, hint in get_type_hints(MESSAGES[name], include_extras=True).items():
+        if field in lines:
+            missing = [length for length in longest(hint) if not re.search(rf"\b{length}\b", lines[field])]
+            assert missing == [], field
+
+
 def test_all_topics_and_codes_are_named() -> None:
     text = DOCUMENT.read_text("utf-8")
     names = [value.decode() for name, value in vars(topics).items() if name.isupper()]
