@@ -13,8 +13,8 @@ import zmq
 
 from causal import topics, wire
 from causal.errors import WireError
-from causal.loop import receive_all, send_now
-from causal.messages import EVENT_TYPES, Event
+from causal.loop import AnyLoop, receive_all, send_now
+from causal.messages import EVENT_TYPES, Event, Message
 from causal.messages.log import Claim, Claimed, Coverage, Hello, Publish, Refused, Stored
 from causal.outbox import Outbox
 from causal.service import Service
@@ -39,6 +39,7 @@ class BrokerLink:
         self, me: Service[Any], on_settled: OnSettled | None = None, on_claimed: OnClaimed | None = None
     ) -> None:
         self.outbox = Outbox()
+        self._loop: AnyLoop = me.loop
         self._publisher = f"{me.name}-{me.instance}-{secrets.token_hex(4)}"
         self._numbers = itertools.count()
         self._claims: dict[tuple[str, str], tuple[Claim, float]] = {}
@@ -76,12 +77,12 @@ class BrokerLink:
     def emit(self, event: Event) -> None:
         """Sends an ephemeral event, once."""
         topic = topics.event(KIND_OF[type(event)], event.session, event.source)
-        send_now(self._socket, wire.pack(topic, event))
+        self._send(topic, event)
 
     def claim(self, claim: Claim) -> None:
         """Asks for a lane until the broker answers; the answer goes to `on_claimed`."""
         self._claims[claim.stream, claim.lane] = (claim, time.monotonic())
-        send_now(self._socket, wire.pack(topics.CLAIM, claim))
+        self._send(topics.CLAIM, claim)
 
     def forget_claim(self, stream: str, lane: str) -> None:
         """Asks no more."""
@@ -95,7 +96,7 @@ class BrokerLink:
     def say_bye(self) -> None:
         """Tells the broker that nothing more will come."""
         self._said_bye = True
-        send_now(self._socket, wire.pack(topics.BYE, Hello(publisher=self._publisher)))
+        self._send(topics.BYE, Hello(publisher=self._publisher))
 
     def close(self) -> None:
         self._socket.close()
@@ -104,19 +105,24 @@ class BrokerLink:
         now_s = time.monotonic()
         if now_s - self._hello_s >= HELLO_S and not self._said_bye:
             self._hello_s = now_s
-            send_now(self._socket, wire.pack(topics.HELLO, Hello(publisher=self._publisher)))
+            self._send(topics.HELLO, Hello(publisher=self._publisher))
         self._flush()
         for key, (claim, asked_s) in list(self._claims.items()):
             if now_s - asked_s >= CLAIM_AGAIN_S:
                 self._claims[key] = (claim, now_s)
-                send_now(self._socket, wire.pack(topics.CLAIM, claim))
+                self._send(topics.CLAIM, claim)
 
     def _flush(self) -> None:
         now_s = time.monotonic()
         for publish in self.outbox.due(now_s):
-            if not send_now(self._socket, wire.pack(topics.PUBLISH, publish)):
+            if not self._send(topics.PUBLISH, publish):
                 return
             self.outbox.mark_sent(publish.id, now_s)
+
+    def _send(self, topic: bytes, message: Message) -> bool:
+        sent = send_now(self._socket, wire.pack(topic, message))
+        self._loop.look_again(self._socket)
+        return sent
 
     def _receive(self) -> None:
         for parts in receive_all(self._socket):

@@ -14,7 +14,7 @@ import zmq
 
 from causal import wire
 from causal.errors import WireError
-from causal.loop import receive_all, send_now
+from causal.loop import Timer, receive_all, send_now
 from causal.messages.control import PROTOCOL_VERSION, Assignments, Work
 from causal.service import Service
 
@@ -41,14 +41,14 @@ class ControlLink:
         self._nudged = False
         self._socket = me.context.socket(zmq.DEALER)
         self._socket.linger = 0
-        self._socket.immediate = True  # what a controller was not there to hear is out of date when it comes
+        self._socket.sndhwm = 1  # one poll waits for a controller that is away: more would be out of date
         self._socket.connect(me.paths.address("control"))
         self._doorbell = me.context.socket(zmq.SUB)
         self._doorbell.subscribe(b"")
         self._doorbell.connect(me.paths.address("doorbell"))
         me.loop.on_readable(self._socket, self._receive)
         me.loop.on_readable(self._doorbell, self._ring)
-        self._timer = me.loop.every(PERIOD_S, self._poll)
+        self._timer: Timer = me.loop.every(PERIOD_S, self._poll)
 
     @property
     def period_s(self) -> float:
@@ -71,7 +71,7 @@ class ControlLink:
 
     def _poll(self) -> None:
         self._nudged = False
-        self._waiting = f"{self._incarnation}-{next(self._numbers)}"
+        poll_id = f"{self._incarnation}-{next(self._numbers)}"
         with self._process.oneshot():
             request = Assignments(
                 service=self._me.name,
@@ -82,9 +82,12 @@ class ControlLink:
                 rss_bytes=self._process.memory_info().rss,
                 **self._report(),
             )
-        fields = wire.to_map(request) | {"v": PROTOCOL_VERSION, "id": self._waiting}
-        if not send_now(self._socket, [b"", wire.pack_map(fields)]):
-            self._waiting = ""
+        fields = wire.to_map(request) | {"v": PROTOCOL_VERSION, "id": poll_id}
+        if send_now(self._socket, [b"", wire.pack_map(fields)]):
+            self._waiting = poll_id
+        else:
+            self._nudged = True  # when the one that waits is answered
+        self._me.loop.look_again(self._socket)
 
     def _ring(self) -> None:
         receive_all(self._doorbell)

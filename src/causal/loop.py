@@ -67,6 +67,7 @@ class Timer:
 class AnyLoop(Protocol):
     def on_readable(self, source: Readable, callback: Callback) -> None: ...
     def forget(self, source: Readable) -> None: ...
+    def look_again(self, source: Readable) -> None: ...
     def every(self, period_s: float, callback: Callback) -> Timer: ...
     def stop(self) -> None: ...
 
@@ -109,6 +110,9 @@ class Loop:
         """Ends what `on_readable` began. Do it before closing a socket."""
         if self._callbacks.pop(source, None) is not None:
             self._poller.unregister(source)
+
+    def look_again(self, source: Readable) -> None:
+        """Call it after sending on a socket that is read too. The poller needs no such help."""
 
     def every(self, period_s: float, callback: Callback) -> Timer:
         """Calls `callback` at once, then each `period_s`."""
@@ -163,6 +167,10 @@ class AsyncLoop:
         """Ends what `on_readable` began. Do it before closing a socket."""
         if self._callbacks.pop(source, None) is not None:
             asyncio.get_running_loop().remove_reader(_descriptor(source))
+
+    def look_again(self, source: Readable) -> None:
+        """Call it after sending on a socket that is read too: sending takes the news of what has come."""
+        asyncio.get_running_loop().call_soon(self._read, source)
 
     def every(self, period_s: float, callback: Callback) -> Timer:
         """Calls `callback` at once, then each `period_s`."""

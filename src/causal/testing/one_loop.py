@@ -48,6 +48,9 @@ class OwnEnd:
     def forget(self, source: Readable) -> None:
         self._loop.forget(source)
 
+    def look_again(self, source: Readable) -> None:
+        self._loop.look_again(source)
+
     def every(self, period_s: float, callback: Callable[[], None]) -> Timer:
         return self._loop.every(period_s, lambda: None if self.ended else callback())
 
