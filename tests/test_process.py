@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -37,6 +39,22 @@ def test_after_sigterm_nothing_is_restarted_and_only_an_orderly_end_is_a_success
     policy = RespawnPolicy()
     policy.stopping = True
     assert policy.on_exit(code, lived_s=100.0) == End(own_code)
+
+
+def test_a_signal_that_comes_while_the_parent_ends_changes_nothing():
+    ends_late = """
+import os, sys
+from causal import process
+
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid()):
+        kill(pid, 15)
+
+late = Late()  # goes when Python takes its modules down, after the signal handlers
+process.Parent.run = lambda self: (process.signal.signal(15, self._on_stop), 0)[1]
+process.main("nobody", "")
+"""
+    assert subprocess.run([sys.executable, "-c", ends_late], check=False).returncode == 0
 
 
 # --- the pipes ---

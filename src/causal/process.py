@@ -69,7 +69,10 @@ def main(service: str, module: str) -> None:
         sys.argv[1:] = [argument for argument in arguments if argument != "--no-respawn"]
         importlib.import_module(module).main()
     else:
-        sys.exit(Parent(service, _same_command(arguments)).run())
+        code = Parent(service, _same_command(arguments)).run()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)  # Python drops its handlers while it ends: a late signal would kill
+        sys.exit(code)
 
 
 class Parent:
