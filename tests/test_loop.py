@@ -152,7 +152,7 @@ def test_a_timer_comes_at_once_and_then_with_its_period(run):
     begun_s = time.monotonic()
     run(story)
     assert fired_s[0] - begun_s < 0.05
-    assert fired_s[-1] - fired_s[1] >= 0.099
+    assert fired_s[-1] - begun_s >= 0.1, "at once, within a period, then two whole ones"
 
 
 def test_timers_of_one_process_fall_on_one_grid_so_that_it_wakes_once_for_all():
