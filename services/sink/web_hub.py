@@ -39,10 +39,15 @@ class Page:
         self._news = asyncio.Event()
 
     def offer(self, message: bytes) -> None:
-        if len(self._messages) >= self.CAPACITY:
-            self.is_late = True
-        else:
+        if len(self._messages) < self.CAPACITY:
             self._messages.append(message)
+            self._news.set()
+        else:
+            self.send_away()
+
+    def send_away(self) -> None:
+        """What it was told is not worth going on with: it comes again, and is told what it misses."""
+        self.is_late = True
         self._news.set()
 
     async def next(self) -> bytes | None:
@@ -63,6 +68,7 @@ class Hub:
         self._live = Live()
         self._pages: set[Page] = set()
         self._facts: dict[str, bytes] = {}
+        self._log = history.log
 
     def enter(self) -> Page | None:
         """A new page, told how things are; None when there are too many."""
@@ -99,6 +105,10 @@ class Hub:
     def tell(self, event: Event) -> None:
         """An event, to the pages that want it."""
         self._live.on(event)
+        if self._log != self._history.log:
+            self._log = self._history.log
+            for page in self._pages:
+                page.send_away()
         if not self._pages:
             return
         message = for_page(event)

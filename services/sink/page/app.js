@@ -8,6 +8,7 @@ import { byId, dayAndTime, errorText, heardBy, make, stateOf } from "./text.js";
 import { Transcript } from "./transcript.js";
 
 const FORMATS = ["txt", "md", "srt", "vtt", "json", "csv"];
+const LOST_AFTER_MS = 1500;
 const SEARCH_REST_MS = 200;
 
 const transcript = new Transcript(byId("transcript"), byId("scroll"), byId("latest"), byId("announcer"));
@@ -27,12 +28,17 @@ let stack = {};
 
 // --- what comes ---
 
+let lostTimer = 0;
+
 function onState(state, reason) {
+  if (byId("connection").className !== state) {
+    clearTimeout(lostTimer);
+    lostTimer = setTimeout(showProblems, state === "lost" ? LOST_AFTER_MS : 0);
+  }
   const words = { open: "Connected", lost: "Connection lost; it is tried again", refused: "Not let in" };
   byId("connection").textContent = words[state];
   byId("connection").className = state;
   byId("connection").title = reason ?? "";
-  if (state === "refused") showProblems();
   if (state === "open") refresh();
 }
 
@@ -55,8 +61,9 @@ function onMessage(message) {
 }
 
 function onShown({ session, log, after, seq, events, partials }) {
+  if (shown.log && log !== shown.log) return location.reload(); // another event log: nothing here is true any more
   if (session !== shown.session) return;
-  if (after && log === shown.log) transcript.catchUp(events, partials);
+  if (after) transcript.catchUp(events, partials);
   else {
     transcript.clear();
     transcript.startedAt = sessions.get(session)?.started_at ?? "";
@@ -113,7 +120,7 @@ function follow() {
   byId("session").hidden = !session;
   if (!session) return;
   if (session !== shown.session) {
-    Object.assign(shown, { session, seq: 0, log: "", sought: wanted.get("t") ?? "" });
+    Object.assign(shown, { session, seq: 0, sought: wanted.get("t") ?? "" });
     transcript.clear();
     streams.clear();
     byId("session-error").replaceChildren();
@@ -170,9 +177,13 @@ async function attempt(work) {
 }
 
 function showProblems() {
+  const connection = byId("connection").className;
   const problems = (stack.faults ?? []).map((fault) => ({ ...fault, message: `${fault.service}: ${fault.message}` }));
   if (stack.running === false) problems.push(stack.error);
-  if (byId("connection").className === "refused") {
+  if (connection === "lost") {
+    problems.push({ message: "The page has lost its connection", hint: "Nothing is lost: what is said meanwhile comes when it is back" });
+  }
+  if (connection === "refused") {
     problems.push({ message: "This browser is not let in any more", hint: "Run in a terminal: causal-ctl open" });
   }
   const text = problems.map((problem) => problem.message + problem.hint).join();
@@ -193,10 +204,10 @@ async function search() {
   try {
     const { found } = await link.ask("search", { text });
     if (text !== byId("search").value.trim()) return;
-    byId("results-title").textContent = found.length ? `${found.length === 50 ? "The newest 50" : found.length} found` : "Nothing found";
+    byId("results-count").textContent = found.length ? `${found.length === 50 ? "The newest 50" : found.length} found` : "Nothing found";
     byId("found").replaceChildren(...found.map(foundRow));
   } catch (error) {
-    byId("results-title").replaceChildren(...errorText(error));
+    byId("results-count").replaceChildren(...errorText(error));
   }
 }
 
@@ -207,10 +218,14 @@ function closeSearch() {
 
 // --- the frame ---
 
-function closeMenu() {
-  document.body.classList.remove("menu");
-  byId("menu").setAttribute("aria-expanded", "false");
+// On a narrow screen, sources and sessions lie over the transcript.
+function setMenu(isOpen) {
+  document.body.classList.toggle("menu", isOpen);
+  byId("menu").setAttribute("aria-expanded", String(isOpen));
+  byId("main").inert = isOpen;
 }
+
+const closeMenu = () => setMenu(false);
 
 function drawTheme() {
   const theme = document.documentElement.dataset.theme;
@@ -234,10 +249,8 @@ for (const format of FORMATS) {
 }
 byId("stop").addEventListener("click", stop);
 byId("theme").addEventListener("click", nextTheme);
-byId("menu").addEventListener("click", () => {
-  const isOpen = document.body.classList.toggle("menu");
-  byId("menu").setAttribute("aria-expanded", String(isOpen));
-});
+byId("menu").addEventListener("click", () => setMenu(!document.body.classList.contains("menu")));
+matchMedia("(min-width: 761px)").addEventListener("change", closeMenu);
 byId("sessions").addEventListener("click", closeMenu);
 byId("search").addEventListener("input", () => {
   clearTimeout(searchTimer);

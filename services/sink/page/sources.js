@@ -47,21 +47,21 @@ export class Sources {
     const set = make("fieldset", "", make("legend", "", title));
     if (!found.length) set.append(make("p", "faint", NOTHING[kind]));
     const standard = found.find((device) => device.default);
-    if (standard) set.append(this.row(alias, `${aliasName}: ${standard.name}`, standard.id, chosen));
+    if (standard) set.append(this.row(alias, aliasName, standard.id, chosen, standard.name));
     for (const device of found) {
       if (device !== standard || found.length > 1) set.append(this.row(device.id, device.name, device.id, chosen));
     }
     return [set];
   }
 
-  row(value, name, device, chosen) {
+  row(value, name, device, chosen, now = "") {
     const box = make("input");
     box.type = "checkbox";
     box.value = value;
     box.checked = chosen.has(value);
     const meter = new Meter();
     this.meters.set(device, [...(this.meters.get(device) ?? []), meter]);
-    const label = make("label", "device", box, make("span", "name", name), meter.element);
+    const label = make("label", "device", box, make("span", "name", name, make("span", "now", now)), meter.element);
     label.title = device;
     return label;
   }

@@ -83,7 +83,7 @@ class Card {
     this.told = text;
     this.error.hidden = !fault;
     this.error.replaceChildren(...(fault ? errorText(fault) : []));
-    if (fault?.retrying) this.error.append(" It is tried again.");
+    if (fault?.retrying) this.error.append(" Causal tries again by itself.");
   }
 }
 

@@ -45,7 +45,7 @@ export function voice(source, speaker) {
 export const kindOf = (source) => ({ mic: "me", system: "them" })[source.split("-")[0]] ?? "other";
 
 export const heardBy = (engine) =>
-  ({ local: "the engine of this computer", assemblyai: "AssemblyAI" })[engine] ?? engine;
+  ({ local: "this computer", assemblyai: "AssemblyAI" })[engine] ?? engine;
 
 // What a light means: its colour and its words.
 export const STATES = {
@@ -91,7 +91,8 @@ export function stateOf(session) {
 // An error as two sentences: what was found, and what to do.
 export function errorText(error) {
   const sentence = (text) => (text && !/[.!?…]$/.test(text) ? `${text}.` : text);
-  return [make("strong", "", sentence(capital(error.message))), " ", sentence(error.hint ?? "")];
+  return [make("strong", "", sentence(capital(error.message))), " ", sentence(capital(error.hint ?? ""))];
 }
 
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+// Addresses and names of programs stay as they are.
+export const capital = (text) => (/^[a-z]+[ ,:]\S*/.test(text) && !/^\w+:\S/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);

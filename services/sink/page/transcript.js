@@ -1,7 +1,7 @@
 // The words of one session in the order of time. A turn keeps its place and its element from its first partial to its
 // final, so nothing jumps; the same event twice changes nothing.
 
-import { clock, errorText, kindOf, make, notHeard, timeOfDay, voice } from "./text.js";
+import { capital, clock, errorText, kindOf, make, notHeard, timeOfDay, voice } from "./text.js";
 
 const SAME_BREATH_MS = 30_000;
 const NEAR_END_PX = 60;
@@ -96,9 +96,11 @@ export class Transcript {
   note(item, event) {
     const isGap = event.type === "gap";
     const who = make("span", "who", event.source === "-" ? "" : voice(event.source));
-    const text = isGap ? [notHeard(event)] : errorText(event);
+    // What is tried again needs nobody: a line. The stream's card has the hint while it lasts.
+    const problem = () => (event.retrying ? [capital(event.message)] : errorText(event));
+    const text = isGap ? [notHeard(event)] : problem();
     const time = make("time", "", this.startedAt ? timeOfDay(this.startedAt, item.startMs) : clock(item.startMs));
-    return make("li", isGap ? "gap" : "fault", who, make("p", "text", ...text), time);
+    return make("li", isGap ? "gap" : event.retrying ? "fault retried" : "fault", who, make("p", "text", ...text), time);
   }
 
   insert(event) {
