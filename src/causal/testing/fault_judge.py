@@ -10,7 +10,7 @@ found by word and time. Only a gap on the record that overlaps an utterance excu
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from causal.messages import Gap, TranscriptFinal, TranscriptPartial
@@ -42,8 +42,8 @@ class Verdict:
     """And by how many milliseconds."""
     strays: list[tuple[str, int, int]] = field(default_factory=list)
     """Words that nobody said there: source, number, where. Next to a gap they are remains of a word that it cut."""
-    worst_error_ms: float = 0.0
-    """Beyond what the decoder's steps explain."""
+    worst_error_ms: dict[str, float] = field(default_factory=dict)
+    """By source, beyond what the decoder's steps and the source's own slack explain."""
 
     @property
     def is_flawless(self) -> bool:
@@ -64,14 +64,20 @@ class _Found:
     pieces: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
-def judge(said: Sequence[Utterance], finals: Iterable[TranscriptFinal], gaps: Sequence[Gap]) -> Verdict:
-    """The verdict on all sources of one session."""
+def judge(
+    said: Sequence[Utterance],
+    finals: Iterable[TranscriptFinal],
+    gaps: Sequence[Gap],
+    slack_ms: Mapping[str, float] | None = None,
+) -> Verdict:
+    """The verdict on all sources of one session. `slack_ms`: by source, how well the time of speaking is known."""
     verdict = Verdict()
     finals = list(finals)
     for source in sorted({utterance.source for utterance in said}):
         mine = [utterance for utterance in said if utterance.source == source]
         holes = [gap for gap in gaps if gap.source == source]
-        _judge_source(mine, [final for final in finals if final.source == source], holes, verdict)
+        slack = (slack_ms or {}).get(source, 0.0)
+        _judge_source(mine, [final for final in finals if final.source == source], holes, slack, verdict)
     return verdict
 
 
@@ -86,7 +92,11 @@ def overlaps(gap: Gap, start_ms: float, end_ms: float) -> bool:
 
 
 def _judge_source(
-    said: Sequence[Utterance], finals: Iterable[TranscriptFinal], gaps: Sequence[Gap], verdict: Verdict
+    said: Sequence[Utterance],
+    finals: Iterable[TranscriptFinal],
+    gaps: Sequence[Gap],
+    slack_ms: float,
+    verdict: Verdict,
 ) -> None:
     words = [
         _Heard(*pair)
@@ -99,7 +109,7 @@ def _judge_source(
             verdict.strays.append((said[0].source, word.number, word.start_ms))
     for utterance in said:
         excused = any(overlaps(gap, utterance.start_ms, utterance.end_ms) for gap in gaps)
-        _judge_one(utterance, found[utterance.number], excused, verdict)
+        _judge_one(utterance, found[utterance.number], excused, slack_ms, verdict)
 
 
 def _place_whole(said: Iterable[Utterance], words: Sequence[_Heard], found: dict[int, _Found]) -> list[_Heard]:
@@ -136,7 +146,7 @@ def _place_pieces(said: Sequence[Utterance], words: Iterable[_Heard], found: dic
             found[number].pieces[which].append(word.start_ms)
 
 
-def _judge_one(utterance: Utterance, found: _Found, excused: bool, verdict: Verdict) -> None:
+def _judge_one(utterance: Utterance, found: _Found, excused: bool, slack_ms: float, verdict: Verdict) -> None:
     if not utterance.sure:
         verdict.unsure += 1
         return
@@ -155,9 +165,10 @@ def _judge_one(utterance: Utterance, found: _Found, excused: bool, verdict: Verd
         verdict.repeated.append(utterance)
     errors = [start_ms - utterance.start_ms for start_ms in found.whole]
     errors += [start_ms - utterance.word_ms(which) for which, starts in found.pieces.items() for start_ms in starts]
+    worst_ms = verdict.worst_error_ms
     for error_ms in errors:
-        beyond_ms = max(error_ms, -DECODE_MS - error_ms, 0.0)
-        verdict.worst_error_ms = max(verdict.worst_error_ms, beyond_ms)
+        beyond_ms = max(error_ms - slack_ms, -DECODE_MS - slack_ms - error_ms, 0.0)
+        worst_ms[utterance.source] = max(worst_ms.get(utterance.source, 0.0), beyond_ms)
         if beyond_ms > MAPPING_MS:
             verdict.misplaced.append((utterance, error_ms))
             break

@@ -45,8 +45,10 @@ SERVICES = ("broker", "control", "resample", "stt", "capture", "sink")
 KEY = "laboratory-key"
 VOICES = {"system": 1, "mic": 2, "file": 3}
 SINKS = {"system": "speakers", "mic": "feed"}
-EARLY_MS = {"system": 0, "mic": 45}
-"""The microphone is a remapped monitor: it hears a sample when the sink renders it, a block before it sounds."""
+EARLY_MS = {"mic": 25.0}
+SLACK_MS = {"mic": 25.0}
+"""The microphone is a remapped monitor: it hears a sample when the sink renders it, up to a block of 50 ms before it
+sounds, and nobody knows how much."""
 HEARD_WITHIN_S = 20.0
 END_WITHIN_S = 180.0
 BLOCKS = 50
@@ -54,8 +56,8 @@ BLOCKS = 50
 WATCH_S = 5.0
 DISK_MB = 64
 DISK_MB_PER_MINUTE = 8
-SLACK_S = 20.0
-"""The file is longer than the run by so much."""
+FILE_WITHIN_S = 60.0
+"""The file ends so long after the run at the latest: it waits while nobody reads it."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Laboratory:
                 self._suffer(fault, begun_s, outcome, tell) for fault in faults if fault.kind not in outcome.skipped
             ]
             self._wait_until(begun_s + 60 * self._minutes, begun_s, outcome)
-        time.sleep(EVERY_MS / 1000)
+        self.stack.until(self._file_is_over, FILE_WITHIN_S, "the end of the file")
         outcome.ended = self._end(session)
         self._judge(session, mouths, done, outcome)
         return outcome
@@ -153,6 +155,12 @@ class Laboratory:
         streams = [stream for session in self._sessions() for stream in session["streams"]]
         return sum(stream["captured_ms"] > 0 for stream in streams)
 
+    def _file_is_over(self) -> bool:
+        with contextlib.suppress(TimeoutError):
+            streams = [stream for session in self._sessions() for stream in session["streams"]]
+            return any(stream["source"] == "file" and stream["state"] == "stopped" for stream in streams)
+        return False
+
     def _sessions(self) -> list[dict[str, Any]]:
         sessions: list[dict[str, Any]] = self.stack.ask("status")["sessions"]
         return sessions
@@ -167,7 +175,7 @@ class Laboratory:
         return path
 
     def _utterances_in_file(self) -> int:
-        return round((60 * self._minutes + SLACK_S) * 1000 / EVERY_MS)
+        return round(60_000 * self._minutes / EVERY_MS)
 
     def _suffer(
         self, fault: Fault, begun_s: float, outcome: Outcome, tell: Callable[[str], None]
@@ -220,24 +228,23 @@ class Laboratory:
                 source,
                 one.number,
                 words_of(one.number, VOICES[source]),
-                on_line(one.start_ns) - EARLY_MS[source],
+                on_line(one.start_ns) - EARLY_MS.get(source, 0.0),
                 one.sure,
             )
             for source, mouth in mouths.items()
             for one in mouth.said()
         ]
+        said += self._said_by_file()
         finals = [event for event in events if isinstance(event, TranscriptFinal)]
-        said += self._said_by_file(max((final.end_ms for final in finals if final.source == "file"), default=0))
         outcome.gaps = [event for event in events if isinstance(event, Gap)]
-        outcome.verdict = judge(said, finals, outcome.gaps)
+        outcome.verdict = judge(said, finals, outcome.gaps, SLACK_MS)
         outcome.spans = [Span(str(fault), on_line(began), on_line(ended)) for fault, began, ended in done]
         outcome.delays = delays(said, _arrivals(self.record.came, on_line), outcome.spans)
         outcome.unexplained = [gap for gap in outcome.gaps if not _explained(gap, done, on_line)]
 
-    def _said_by_file(self, heard_to_ms: int) -> list[Utterance]:
-        """What the file has said before the session was stopped: by its last word, for the file waits for nobody."""
+    def _said_by_file(self) -> list[Utterance]:
         voice = VOICES["file"]
-        numbers = range(min(self._utterances_in_file(), 1 + heard_to_ms // EVERY_MS))
+        numbers = range(self._utterances_in_file())
         return [Utterance("file", number, words_of(number, voice), number * EVERY_MS) for number in numbers]
 
 

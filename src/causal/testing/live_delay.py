@@ -73,7 +73,7 @@ def _first_sights(said: Iterable[Utterance], arrivals: Iterable[Arrival]) -> lis
         for which, number in enumerate(utterance.words):
             start_ms = utterance.word_ms(which)
             times = [a.at_ms for a in came[utterance.source, number] if abs(a.start_ms - start_ms) < NEAR_MS]
-            if times and utterance.sure:
+            if times:
                 words.append(_Word(utterance.source, start_ms, min(times)))
     return words
 

@@ -148,6 +148,12 @@ def _said(run: _Run, number: int, frame: int) -> Said:
     around = run.offsets_ns[first:last] or run.offsets_ns[-1:] or [0]
     offset_ns = round(statistics.median(around))
     complete = last < len(run.frames)
+    import os
+
+    if os.environ.get("DEBUG_MOUTH") and not (
+        complete and len(around) >= 10 and max(around) - min(around) <= SPREAD_NS
+    ):
+        print(number, complete, [(a - offset_ns) // 100000 / 10 for a in around])
     steady = len(around) >= 10 and max(around) - min(around) <= SPREAD_NS
     return Said(number, offset_ns + frame * clock.NS_PER_S // RATE_HZ, complete and steady)
 

@@ -11,6 +11,7 @@ devices, settings or keys, unless they are given in `environment`.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -154,6 +155,13 @@ class Stack:
     def pid(self, service: str, instance: int = 1) -> int:
         """The pid of a worker. Raises `KeyError` when it is not alive."""
         return self.alive()[f"{service}.{instance}"]
+
+    def events(self, kind: str = "", path: Path | None = None) -> list[dict[str, Any]]:
+        """The durable events as a jsonl sink has written them, all or those of one type; by default the Procfile's."""
+        path = path or self.paths.data / "transcripts" / "transcript.jsonl"
+        lines = path.read_text("utf-8").splitlines(keepends=True) if path.exists() else []
+        events = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [event for event in events if kind in ("", event["type"])]
 
     def wait_ready(self, services: Iterable[str], within_s: float = READY_WITHIN_S) -> None:
         """Returns when `status` answers, and shows a worker of each of the `services`."""
