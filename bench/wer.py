@@ -7,13 +7,11 @@ Needs the extra `test` and, on Debian, pocketsphinx-testdata. Writes bench/resul
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import page
@@ -84,8 +82,8 @@ def wait_for_end(stack: Stack, session: str, within_s: float) -> str:
     """Returns the session when its end is in the transcript."""
 
     def ended() -> bool:
-        told = (event for event in events(stack, session) if event["type"] == "session-status")
-        return any(event["state"] == "ended" for event in told)
+        told = stack.events("session-status")
+        return any(event["session"] == session and event["state"] == "ended" for event in told)
 
     stack.until(ended, within_s, f"the end of {session}")
     return session
@@ -93,15 +91,8 @@ def wait_for_end(stack: Stack, session: str, within_s: float) -> str:
 
 def text_of(stack: Stack, session: str) -> str:
     """All that was said in a session."""
-    finals = [event for event in events(stack, session) if event["type"] == "transcript-final"]
+    finals = [event for event in stack.events("transcript-final") if event["session"] == session]
     return " ".join(final["text"] for final in sorted(finals, key=lambda final: final["start_ms"]))
-
-
-def events(stack: Stack, session: str) -> list[dict[str, Any]]:
-    """What the jsonl sink has of a session."""
-    path = stack.paths.data / "transcripts" / "transcript.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [event for event in map(json.loads, lines) if event["session"] == session]
 
 
 if __name__ == "__main__":

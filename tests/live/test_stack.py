@@ -1,6 +1,5 @@
 """The whole stack, as a user starts, uses and stops it: real processes, a real file, the real model."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -15,16 +14,6 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
 SERVICES = ["broker", "control", "engine", "resample", "stt", "capture"]
 SINKS = ["console", "jsonl"]
-
-
-def transcript_of(stack: Stack) -> Path:
-    return stack.paths.data / "transcripts" / "transcript.jsonl"
-
-
-def events_in(path: Path, kind: str = "") -> list[dict[str, Any]]:
-    """The events in a file of the jsonl sink; those of one type if asked for."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [event for event in map(json.loads, lines) if kind in ("", event["type"])]
 
 
 def text_of(finals: list[dict[str, Any]]) -> str:
@@ -48,7 +37,7 @@ def wait_for_end(stack: Stack, session: str, within_s: float = 60.0) -> dict[str
     """The last `session-status` of a session, as the jsonl sink has it."""
 
     def ended() -> dict[str, Any]:
-        told = events_in(transcript_of(stack), "session-status")
+        told = stack.events("session-status")
         return next((event for event in told if event["session"] == session and event["state"] == "ended"), {})
 
     return stack.until(ended, within_s, f"the end of session {session}")
@@ -83,19 +72,17 @@ def test_ctrl_c_in_the_first_moment_leaves_nothing(procfile: Path) -> None:
 
 def test_a_file_becomes_a_transcript_while_it_plays(stack: Stack, samples: Path) -> None:
     session = play(stack, samples / "jfk.wav", "")
-    stack.until(lambda: events_in(transcript_of(stack), "transcript-final"), what="the first final")
+    stack.until(lambda: stack.events("transcript-final"), what="the first final")
     assert heard_ms(stack) < 11_000, "the first final comes before the file is over"
     assert wait_for_end(stack, session)["reason"] == "source-ended"
 
-    finals = events_in(transcript_of(stack), "transcript-final")
+    finals = stack.events("transcript-final")
     assert word_error_rate((samples / "jfk.txt").read_text(), text_of(finals)) <= 0.1
     assert all({"session": session, "source": "file", "engine": "local"}.items() <= final.items() for final in finals)
     words = [word for final in finals for word in final["words"]]
     assert [word["start_ms"] for word in words] == sorted(word["start_ms"] for word in words)
     assert 0 <= words[0]["start_ms"] < 1000 and 10_000 < words[-1]["end_ms"] <= 11_100
-    assert [event["seq"] for event in events_in(transcript_of(stack))] == list(
-        range(1, len(events_in(transcript_of(stack))) + 1)
-    )
+    assert [event["seq"] for event in stack.events()] == list(range(1, len(stack.events()) + 1))
     assert finals[-1]["text"] in stack.log(), "the console has shown it"
 
 
@@ -103,15 +90,15 @@ def test_a_sink_that_comes_in_the_middle_hears_what_was_said_before(
     stack: Stack, samples: Path, tmp_path: Path
 ) -> None:
     session = play(stack, samples / "jfk.wav", "")
-    stack.until(lambda: events_in(transcript_of(stack), "transcript-final"), what="the first final")
+    stack.until(lambda: stack.events("transcript-final"), what="the first final")
     late, now = tmp_path / "late.jsonl", tmp_path / "now.jsonl"
     stack.launch("causal-sink", "jsonl", "--from", "start", "--out", str(late))
     stack.launch("causal-sink", "jsonl", "--out", str(now))
     wait_for_end(stack, session)
-    told = events_in(transcript_of(stack))
-    stack.until(lambda: events_in(late) == told, what="the same events in both files")
-    stack.until(lambda: events_in(now)[-1:] == told[-1:], what="the last event in the third file")
-    assert 0 < len(events_in(now)) < len(told), "a sink from now on has missed the beginning"
+    told = stack.events()
+    stack.until(lambda: stack.events(path=late) == told, what="the same events in both files")
+    stack.until(lambda: stack.events(path=now)[-1:] == told[-1:], what="the last event in the third file")
+    assert 0 < len(stack.events(path=now)) < len(told), "a sink from now on has missed the beginning"
 
 
 def test_stop_waits_for_the_last_words(stack: Stack, samples: Path) -> None:
@@ -120,7 +107,7 @@ def test_stop_waits_for_the_last_words(stack: Stack, samples: Path) -> None:
     reply = stack.ask("stop", session=session, within_s=15.0)
     assert {"ok": True, "state": "ended", "backlog_ms": 0}.items() <= reply.items()
     wait_for_end(stack, session, within_s=1.0)
-    heard = text_of(events_in(transcript_of(stack), "transcript-final"))
+    heard = text_of(stack.events("transcript-final"))
     assert word_error_rate("And so my fellow Americans, ask not", heard) <= 0.2
 
 
@@ -138,7 +125,7 @@ def test_any_process_may_come_last(late: str, procfile: Path, samples: Path, spe
         stack.wait_ready(SERVICES)
         session = play(stack, samples / "austen-0930.wav")
         wait_for_end(stack, session)
-        finals = events_in(transcript_of(stack), "transcript-final")
+        finals = stack.events("transcript-final")
         assert word_error_rate((samples / "austen-0930.txt").read_text(), text_of(finals)) <= 0.2
 
 
@@ -152,7 +139,7 @@ def test_a_second_stack_in_the_same_directories_is_refused(stack: Stack) -> None
 
 def test_a_stopped_stack_begins_anew_and_opens_no_source_unasked(stack: Stack, samples: Path) -> None:
     session = play(stack, samples / "jfk.wav", "")
-    stack.until(lambda: events_in(transcript_of(stack), "transcript-final"), what="the first final")
+    stack.until(lambda: stack.events("transcript-final"), what="the first final")
     assert stack.stop() == 130
     assert exit_codes(stack) == dict.fromkeys(SERVICES + SINKS, 0)
 
@@ -162,7 +149,7 @@ def test_a_stopped_stack_begins_anew_and_opens_no_source_unasked(stack: Stack, s
     assert stack.ask("status")["sessions"] == []
     again = play(stack, samples / "austen-0930.wav")
     wait_for_end(stack, again)
-    seqs = [event["seq"] for event in events_in(transcript_of(stack))]
+    seqs = [event["seq"] for event in stack.events()]
     assert seqs == list(range(1, len(seqs) + 1)), "one file, one count, over both runs"
 
 
