@@ -1,0 +1,36 @@
+"""A real stack under faults, each of which it survives without losing, repeating or misplacing a word."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from causal.testing import pulse_server
+from causal.testing.fault_laboratory import Laboratory
+from causal.testing.fault_schedule import plan
+
+ROOT = Path(__file__).parents[3]
+MINUTES = 2.5
+SEED = 1
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.timeout(420),
+    pytest.mark.skipif(
+        any(not shutil.which(program) for program in pulse_server.NEEDED),
+        reason=f"needs {', '.join(pulse_server.NEEDED)}",
+    ),
+]
+
+
+def test_whatever_fails_no_utterance_is_lost_repeated_or_misplaced():
+    with Laboratory(ROOT / "Procfile", MINUTES) as laboratory:
+        outcome = laboratory.run(plan(SEED, MINUTES), print)
+        print(laboratory.stack.log(500))
+    verdict = outcome.verdict
+    assert outcome.ended, "the session comes to its end by itself"
+    assert (verdict.lost, verdict.repeated, verdict.misplaced, verdict.strays) == ([], [], [], [])
+    assert outcome.unexplained == [], "only faults of capture and its devices cost a gap"
+    assert verdict.spoken > 3 * MINUTES * 60 / 2.2 * 0.8
+    assert verdict.heard + verdict.excused == verdict.spoken
+    assert verdict.excused < verdict.spoken / 4

@@ -1,0 +1,44 @@
+from itertools import pairwise
+
+import pytest
+
+from causal.testing.fault_schedule import FIRST_S, LAST_S, REST_S, SPACING_S, TARGETS, WORKERS, Fault, plan
+
+
+def test_the_same_seed_gives_the_same_faults():
+    assert plan(7, 10) == plan(7, 10)
+    assert plan(7, 10) != plan(8, 10)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_fault_comes_every_5_to_15_s_and_none_begins_before_the_last_is_over(seed):
+    faults = plan(seed, 20)
+    assert faults[0].at_s == FIRST_S
+    assert 20 * 60 - LAST_S - SPACING_S[1] <= faults[-1].at_s <= 20 * 60 - LAST_S
+    for one, two in pairwise(faults):
+        assert SPACING_S[0] - 0.02 <= two.at_s - one.at_s <= SPACING_S[1] + 0.02
+        assert two.at_s >= one.at_s + one.length_s + REST_S - 0.02
+
+
+def test_each_kind_comes_once_before_any_comes_again():
+    kinds = [fault.kind for fault in plan(3, 30)]
+    whole = len(kinds) // len(TARGETS) * len(TARGETS)
+    for first in range(0, whole, len(TARGETS)):
+        assert set(kinds[first : first + len(TARGETS)]) == set(TARGETS)
+
+
+def test_an_hour_kills_and_freezes_every_worker():
+    faults = plan(1, 60)
+    for kind in ("kill", "freeze"):
+        assert {fault.target for fault in faults if fault.kind == kind} == set(WORKERS)
+
+
+def test_only_chosen_kinds_come():
+    assert {fault.kind for fault in plan(1, 10, ["kill", "abort"])} == {"kill", "abort"}
+
+
+def test_whatever_happens_to_capture_or_a_device_may_cost_a_gap():
+    assert Fault(0, "freeze", "capture").costs_a_gap
+    assert Fault(0, "kill-two", "stt capture").costs_a_gap
+    assert Fault(0, "suspend", "microphone").costs_a_gap
+    assert not Fault(0, "kill", "resample").costs_a_gap

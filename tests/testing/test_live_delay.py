@@ -1,0 +1,50 @@
+import pytest
+
+from causal.testing.live_delay import Arrival, Span, delays
+from causal.testing.oracle_speech import WORD_MS
+from causal.testing.utterances import EVERY_MS, Utterance, words_of
+
+VOICES = {"mic": 2, "system": 1}
+
+
+def said(source: str, count: int) -> list[Utterance]:
+    return [Utterance(source, n, words_of(n, VOICES[source]), n * float(EVERY_MS)) for n in range(count)]
+
+
+def shown(utterances: list[Utterance], delay_ms: float) -> list[Arrival]:
+    return [
+        Arrival(one.source, number, round(one.word_ms(which)), one.word_ms(which) + WORD_MS + delay_ms)
+        for one in utterances
+        for which, number in enumerate(one.words)
+    ]
+
+
+def test_the_worst_delay_is_that_of_words_said_between_two_faults():
+    speech = said("mic", 30)
+    arrivals = shown(speech[:10], 300) + shown(speech[10:20], 5000) + shown(speech[20:], 400)
+    faults = [Span("one", 1000, 1000), Span("two", 10 * EVERY_MS, 10 * EVERY_MS), Span("three", 50_000, 51_000)]
+    assert [delay.worst_ms for delay in delays(speech, arrivals, faults)] == pytest.approx([300, 5000, 400])
+
+
+def test_live_again_is_the_first_word_said_after_the_fault_that_comes_soon():
+    speech = said("mic", 10)
+    arrivals = shown(speech[:4], 300) + shown(speech[4:6], 4000) + shown(speech[6:], 300)
+    begin_ms = 4.0 * EVERY_MS
+    (delay,) = delays(speech, arrivals, [Span("abort", begin_ms, begin_ms)])
+    assert delay.live_again_ms == pytest.approx(2 * EVERY_MS + WORD_MS + 300)
+
+
+def test_live_again_waits_for_every_source():
+    speech = said("mic", 10) + said("system", 10)
+    arrivals = shown(said("mic", 10), 300) + shown(said("system", 10), 4000)
+    assert delays(speech, arrivals, [Span("abort", 1000, 1000)])[0].live_again_ms is None
+
+
+def test_the_first_of_several_sights_counts():
+    speech = said("mic", 10)
+    arrivals = shown(speech, 900) + shown(speech, 200)
+    assert delays(speech, arrivals, [Span("abort", 0, 0)])[0].worst_ms == pytest.approx(200)
+
+
+def test_without_faults_there_is_nothing_to_tell():
+    assert delays(said("mic", 3), [], []) == []
