@@ -70,23 +70,22 @@ def session_events(context: zmq.Context[zmq.Socket[bytes]], paths: Paths, sessio
             now_s = time.monotonic()
             if now_s - heard_s > SILENT_S:
                 raise CausalError("no-stack", "the broker does not answer", "Start it: honcho start")
-            if socket.poll(LOOK_EVERY_MS):
-                heard_s = now_s
-                _carry_out(_understood(feed, socket.recv_multipart(), now_s), socket, events)
-            else:
+            replayed = _replayed(socket) if socket.poll(LOOK_EVERY_MS) else None
+            if replayed is None:
                 _carry_out(feed.tick(now_s), socket, events)
+            else:
+                heard_s = now_s
+                _carry_out(feed.on_replayed(replayed, now_s), socket, events)
     return events
 
 
-def _understood(feed: Feed, parts: list[bytes], now_s: float) -> list[Action]:
-    if parts[0] != topics.REPLAYED:
-        return []
+def _replayed(socket: zmq.Socket[bytes]) -> Replayed | None:
+    parts = socket.recv_multipart()
     try:
-        replayed = wire.unpack(parts, Replayed)
+        return wire.unpack(parts, Replayed) if parts[0] == topics.REPLAYED else None
     except WireError as error:
-        log.warning("an answer of the broker cannot be read; asking for less at once: %s", error)
-        return feed.on_unreadable_replay(now_s)
-    return feed.on_replayed(replayed, now_s)
+        log.warning("an answer of the broker is dropped: %s", error)
+        return None
 
 
 def _carry_out(actions: list[Action], socket: zmq.Socket[bytes], events: list[Event]) -> None:

@@ -9,6 +9,8 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
+
 from causal.errors import CausalError
 from causal.messages import Message
 from causal.screen import clean
@@ -49,6 +51,9 @@ class Hit(Message):
     """The part around the words, which stand between `MARK_BEGIN` and `MARK_END`."""
 
 
+HIT_FIELDS = [field.name for field in msgspec.structs.fields(Hit)]  # in the order of QUERY's columns
+
+
 def default_database(data: Path) -> Path:
     """Where the sink `sqlite` writes unless told otherwise."""
     return data / "transcripts" / "transcript.sqlite"
@@ -71,7 +76,7 @@ def search(database: Path, words: str, *, since: str = "", source: str | None = 
     except sqlite3.Error as error:
         text = f"{database} cannot be searched: {error}"
         raise CausalError("no-database", text, "Is it the database of causal-sink sqlite?") from error
-    return [Hit(**dict(zip(Hit.__struct_fields__, row, strict=True)) | {"label": row[1] or ""}) for row in rows]
+    return [Hit(**dict(zip(HIT_FIELDS, row, strict=True)) | {"label": row[1] or ""}) for row in rows]
 
 
 def match_of(words: str) -> str:

@@ -17,6 +17,8 @@ import platformdirs
 from causal.errors import ConfigError
 
 DIRECTORIES = ("CAUSAL_RUNTIME_DIR", "CAUSAL_DATA_DIR", "CAUSAL_CACHE_DIR", "CAUSAL_CONFIG_DIR")
+FOR_SINKS = ("CAUSAL_WEBHOOK_URL", "CAUSAL_WEBHOOK_SECRET")
+"""Variables that are no settings: `status` and logs may show settings, and these are secret."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +70,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return {
         name.removeprefix("CAUSAL_").lower(): value
         for name, value in environ.items()
-        if name.startswith("CAUSAL_") and name not in DIRECTORIES and not name.startswith("CAUSAL_PARENT")
+        if name.startswith("CAUSAL_") and name not in DIRECTORIES + FOR_SINKS and not name.startswith("CAUSAL_PARENT")
     }
 
 
