@@ -8,6 +8,7 @@ causal-ctl, services ──REQ/DEALER──▶ control (ROUTER), one MessagePack
 from __future__ import annotations
 
 import contextlib
+import itertools
 import logging
 import os
 import reprlib
@@ -32,7 +33,8 @@ from causal.service import Options, Service
 from . import key
 from .crew import Now
 from .desk import Desk, Facts
-from .effects import Answer, Close, Effect, Emit, MintToken, Publish, RequestId, Ring, Save, Ticket, refuse
+from .effects import Answer, Close, Effect, Emit, MintToken, Publish, ReadSession, RequestId, Ring, Save, Ticket, refuse
+from .exporter import Exporter
 from .replies import Replies
 from .store import SessionStore
 from .token import Mint
@@ -75,6 +77,7 @@ class Control:
         self._store = SessionStore(me.paths.data / "sessions.sqlite")
         self._replies = Replies()
         self._mint = Mint(me.settings.stt_url, self._key)
+        self._exporter = Exporter(me.paths)
         self._process = psutil.Process()
         self._closing_s: float | None = None
         self._router = me.context.socket(zmq.ROUTER)
@@ -102,6 +105,9 @@ class Control:
                 self._do(ticket, request)
             elif known := self._replies.known(ticket):
                 self._send(ticket, known)
+            elif not self._replies.wait(ticket):
+                text = "this request is asked over and over while its reply is on the way"
+                self._send(ticket, _frame(ticket, refuse(None, "busy", text, "Wait for the reply.").fields))
 
     def _do(self, ticket: Ticket, request: Request) -> None:
         try:
@@ -111,7 +117,7 @@ class Control:
         self._carry_out(effects)
 
     def _tick(self) -> None:
-        for ticket, fields in self._mint.made():
+        for ticket, fields in itertools.chain(self._mint.made(), self._exporter.made()):
             self._reply(ticket, fields)
         self._carry_out(self._desk.tick(_now()))
 
@@ -130,6 +136,8 @@ class Control:
                     send_now(self._doorbell, [topics.DOORBELL])
                 case MintToken(ticket, expires_in_s):
                     self._mint.ask(ticket, expires_in_s)
+                case ReadSession():
+                    self._exporter.ask(effect)
                 case Close():
                     self._close()
 

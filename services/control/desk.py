@@ -19,10 +19,22 @@ from typing import Any
 from causal import wire
 from causal.errors import CausalError
 from causal.messages import StreamName
-from causal.messages.control import Assignments, List, Request, Sessions, Shutdown, Start, Status, Stop, Token, Work
+from causal.messages.control import (
+    Assignments,
+    Export,
+    List,
+    Request,
+    Sessions,
+    Shutdown,
+    Start,
+    Status,
+    Stop,
+    Token,
+    Work,
+)
 
 from .crew import Crew, Now
-from .effects import Answer, Close, Effect, MintToken, Ring, Ticket, refuse
+from .effects import Answer, Close, Effect, MintToken, ReadSession, Ring, Ticket, refuse
 from .engine_choice import choose_engine
 from .session import Session, Stream
 from .sources import choose
@@ -112,6 +124,9 @@ class Desk:
                 return [Answer(ticket, {"ok": True} | self._facts.about | self._status(now.monotonic_s))]
             case Sessions():
                 return [Answer(ticket, {"ok": True, "sessions": [_history_row(s) for s in self._facts.history()]})]
+            case Export():
+                known = (*self._crew.sessions, *(session.id for session in self._facts.history()))
+                return [ReadSession(ticket, request.session, request.format, known)]
             case Token():
                 return self._token(ticket, request)
             case Shutdown():

@@ -66,6 +66,17 @@ class MintToken:
 
 
 @dataclass(frozen=True)
+class ReadSession:
+    """Reads a session from the event log and answers with its transcript."""
+
+    ticket: Ticket | None
+    session: str
+    format: str
+    known: tuple[str, ...] = ()
+    """Sessions to name if there is no such."""
+
+
+@dataclass(frozen=True)
 class Close:
     """The controller has nothing left to do."""
 
@@ -75,4 +86,4 @@ def refuse(ticket: Ticket | None, code: str, message: str, hint: str = "") -> An
     return Answer(ticket, {"ok": False, "error": {"code": code, "message": message, "hint": hint}})
 
 
-Effect = Answer | Save | Publish | Emit | Ring | MintToken | Close
+Effect = Answer | Save | Publish | Emit | Ring | MintToken | ReadSession | Close

@@ -13,7 +13,7 @@ import pytest
 from causal import wire
 from causal.control.crew import Now
 from causal.control.desk import DEVICES_WITHIN_S, FAREWELL_WITHIN_S, MAX_HELD, SHUTDOWN_WITHIN_S, Desk, Facts
-from causal.control.effects import Answer, Close, Effect, Emit, MintToken, Publish, Ring, Save, Ticket
+from causal.control.effects import Answer, Close, Effect, Emit, MintToken, Publish, ReadSession, Ring, Save, Ticket
 from causal.control.registry import SILENT_AFTER_S
 from causal.control.session import Session
 from causal.messages import CaptureError, CaptureStatus, ServiceStatus, SessionStatus
@@ -21,6 +21,7 @@ from causal.messages.control import (
     Assignment,
     Assignments,
     Device,
+    Export,
     Fault,
     List,
     Request,
@@ -921,3 +922,12 @@ def test_any_order_of_deaths_ends_each_session_once_and_gives_each_epoch_to_one_
     for session in sessions:
         assert [state for state, _ in stack.states(session)] == ["running", "finishing", "ended"]
     assert stack.ask(Status())["sessions"] == []
+
+
+def test_an_export_is_read_with_the_sessions_that_may_be_meant():
+    stack = Stack()
+    session = stack.start("file:/a.wav")
+    ticket = Ticket((), "x")
+    (effect,) = stack.desk.request(ticket, Export(session="s", format="txt"), stack.now())
+    assert effect == ReadSession(ticket, "s", "txt", effect.known)
+    assert session in effect.known

@@ -122,6 +122,12 @@ class Token(Message, tag_field="op", tag="token"):
     expires_in_s: int = 60
 
 
+class Export(Message, tag_field="op", tag="export"):
+    session: Name
+    format: Name
+    """`txt`, `md`, `srt`, `vtt`, `json`, `csv`."""
+
+
 class Shutdown(Message, tag_field="op", tag="shutdown"):
     pass
 
@@ -145,7 +151,7 @@ class Assignments(Message, tag_field="op", tag="assignments"):
     """What keeps the whole service from working."""
 
 
-Request = List | Start | Stop | Status | Sessions | Token | Shutdown | Assignments
+Request = List | Start | Stop | Status | Sessions | Export | Token | Shutdown | Assignments
 
 
 class Work(Message):
