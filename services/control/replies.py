@@ -8,12 +8,12 @@ from .effects import RequestId, Ticket
 
 MAX_REPLIES = 1000
 MAX_BYTES = 4 << 20
-MAX_WAITING = 20
+MAX_WAITING = 100
 
 
 class Replies:
     """Remembers replies by their id, at most 1000 and 4 MiB of them, the oldest go first; and who waits for one that is
-    under way, at most 20 for each. So a request that is sent twice is done once. One writer."""
+    under way, at most 100 for each, more are turned away. So a request that is sent twice is done once. One writer."""
 
     def __init__(self) -> None:
         self._done: OrderedDict[RequestId, bytes] = OrderedDict()
@@ -21,19 +21,23 @@ class Replies:
         self._under_way: dict[RequestId, list[Ticket]] = {}
 
     def is_new(self, ticket: Ticket) -> bool:
-        """Whether the request has to be done. If it is under way already, its reply goes to this ticket too."""
-        if ticket.id in self._done:
+        """Whether the request has to be done."""
+        if ticket.id in self._done or ticket.id in self._under_way:
             return False
-        waiting = self._under_way.setdefault(ticket.id, [])
-        if ticket not in waiting:
-            waiting.append(ticket)
-            del waiting[:-MAX_WAITING]
-            return len(waiting) == 1
-        return False
+        self._under_way[ticket.id] = [ticket]
+        return True
 
     def known(self, ticket: Ticket) -> bytes | None:
         """The reply, if the request is done."""
         return self._done.get(ticket.id)
+
+    def wait(self, ticket: Ticket) -> bool:
+        """Has the reply of a request that is under way go to this ticket too. False when too many wait for it."""
+        waiting = self._under_way[ticket.id]
+        if len(waiting) >= MAX_WAITING:
+            return False
+        waiting.append(ticket)
+        return True
 
     def settle(self, ticket: Ticket, reply: bytes) -> list[Ticket]:
         """Takes the reply in; returns the tickets that wait for it."""

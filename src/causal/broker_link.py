@@ -40,7 +40,8 @@ class BrokerLink:
     ) -> None:
         self.outbox = Outbox()
         self._loop: AnyLoop = me.loop
-        self._publisher = f"{me.name}-{me.instance}-{secrets.token_hex(4)}"
+        self._publisher = f"{me.name}-{me.instance}"
+        self._keys = f"{self._publisher}-{secrets.token_hex(4)}"
         self._numbers = itertools.count()
         self._claims: dict[tuple[str, str], tuple[Claim, float]] = {}
         self._hello_s = float("-inf")
@@ -62,7 +63,7 @@ class BrokerLink:
         gets back.
         """
         publish = Publish(
-            id=key or f"{self._publisher}-{next(self._numbers)}",
+            id=key or f"{self._keys}-{next(self._numbers)}",
             kind=KIND_OF[type(event)],
             event=wire.to_map(event),
             coverage=coverage,

@@ -13,15 +13,16 @@ def test_the_story_of_a_request_that_is_asked_three_times():
     assert replies.is_new(ticket("a"))
     assert not replies.is_new(ticket("a")), "it is under way"
     assert replies.known(ticket("a")) is None
-    assert replies.settle(ticket("a"), b"yes") == [ticket("a")], "the client asked twice, and is answered once"
+    assert replies.wait(ticket("a"))
+    assert replies.settle(ticket("a"), b"yes") == [ticket("a")] * 2, "the client asked twice, and is answered twice"
     assert not replies.is_new(ticket("a")), "it is done"
     assert replies.known(ticket("a")) == b"yes"
 
 
 def test_a_client_that_comes_back_under_another_address_is_answered_there_too():
     replies = Replies()
-    replies.is_new(ticket("a", b"old"))
-    replies.is_new(ticket("a", b"new"))
+    assert replies.is_new(ticket("a", b"old"))
+    assert replies.wait(ticket("a", b"new"))
     assert replies.settle(ticket("a", b"old"), b"yes") == [ticket("a", b"old"), ticket("a", b"new")]
     assert replies.known(ticket("a", b"third")) == b"yes"
 
@@ -76,5 +77,6 @@ def test_a_reply_that_is_replaced_is_counted_once():
 def test_a_crowd_that_waits_for_one_reply_is_bounded():
     replies = Replies()
     tickets = [ticket("a", b"c%d" % number) for number in range(1000)]
-    assert [replies.is_new(one) for one in tickets].count(True) == 1
-    assert replies.settle(tickets[0], b"yes") == tickets[-MAX_WAITING:]
+    assert replies.is_new(tickets[0])
+    assert [replies.wait(one) for one in tickets[1:]].count(True) == MAX_WAITING - 1
+    assert replies.settle(tickets[0], b"yes") == tickets[:MAX_WAITING]
