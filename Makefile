@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 ready = @python=$$(scripts/find-python) && "$$python" scripts/environment.py $(1)
 endif
 
-.PHONY: help demo run test check bench fmt
+.PHONY: help demo run test check bench soak fmt
 
 help:
 	@echo "make demo     plays a recording through Causal and shows the live transcript"
@@ -16,6 +16,7 @@ help:
 	@echo "make test     all tests; make test TESTS=\"-m 'not live'\" for the quick ones"
 	@echo "make check    ruff and mypy"
 	@echo "make bench    measures, and writes bench/results"
+	@echo "make soak     lets things fail for MINUTES=60 with SEED=1, and writes bench/results/soak.md"
 	@echo "make fmt      formats the code"
 
 demo:
@@ -43,6 +44,10 @@ bench:
 	$(PYTHON) bench/engine.py
 	$(PYTHON) bench/wer.py
 	$(PYTHON) bench/wer_pulse.py
+
+soak:
+	$(call ready,test)
+	$(PYTHON) bench/soak.py --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1)
 
 fmt:
 	$(call ready,test)

@@ -127,6 +127,12 @@ def test_what_nobody_can_be_sure_of_is_not_judged():
     assert (verdict.spoken, verdict.unsure) == (3, 1)
 
 
+def test_of_an_utterance_whose_time_is_unknown_only_the_time_is_not_judged():
+    utterances = [*said(3), Utterance(SOURCE, 3, words_of(3, 1), 1000.0 + 3 * EVERY_MS, timed=False)]
+    assert judge(utterances, heard(utterances[:3]) + heard(utterances[3:], 60), []).is_flawless
+    assert judge(utterances, heard(utterances[:3]), []).lost == utterances[3:]
+
+
 def test_no_two_utterances_of_a_voice_have_the_same_words():
     for voice in (1, 2, 3):
         assert len({words_of(n, voice) for n in range(10_000)}) == 10_000

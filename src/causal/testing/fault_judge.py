@@ -35,7 +35,7 @@ class Verdict:
     heard: int = 0
     excused: int = 0
     unsure: int = 0
-    """Said while the loudspeaker went or stumbled: not judged."""
+    """Said while the loudspeaker went or stood still: not judged."""
     lost: list[Utterance] = field(default_factory=list)
     repeated: list[Utterance] = field(default_factory=list)
     misplaced: list[tuple[Utterance, float]] = field(default_factory=list)
@@ -163,6 +163,8 @@ def _judge_one(utterance: Utterance, found: _Found, excused: bool, slack_ms: flo
         return  # a word that the gap cut may be heard as two
     if again:
         verdict.repeated.append(utterance)
+    if not utterance.timed:
+        return
     errors = [start_ms - utterance.start_ms for start_ms in found.whole]
     errors += [start_ms - utterance.word_ms(which) for which, starts in found.pieces.items() for start_ms in starts]
     worst_ms = verdict.worst_error_ms

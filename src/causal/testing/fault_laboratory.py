@@ -229,7 +229,8 @@ class Laboratory:
                 one.number,
                 words_of(one.number, VOICES[source]),
                 on_line(one.start_ns) - EARLY_MS.get(source, 0.0),
-                one.sure,
+                one.whole,
+                one.timed,
             )
             for source, mouth in mouths.items()
             for one in mouth.said()

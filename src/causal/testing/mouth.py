@@ -31,8 +31,12 @@ SETTLE_S = 3.0
 """A new stream's latency is not exact in its first seconds, so nothing is said."""
 RETRY_S = 0.1
 AROUND_S = 0.3
+ANSWERS = 10
+"""So many answers there are about an utterance at least, if the stream did not stand still."""
+STALLED_NS = 100 * clock.NS_PER_MS
+"""Answers about one utterance that differ by more: the stream stood still meanwhile."""
 SPREAD_NS = 8 * clock.NS_PER_MS
-"""Answers about an utterance's time that differ by more leave it unknown."""
+"""Answers that differ by more leave its time unknown."""
 
 FLOAT32LE = 5
 PLAYBACK = 1
@@ -41,11 +45,13 @@ NOT_GIVEN = 0xFFFFFFFF
 
 @dataclass(frozen=True)
 class Said:
-    """`start_ns` is on the capture clock; None when nobody can say."""
-
     number: int
     start_ns: int
-    sure: bool
+    """On the capture clock."""
+    whole: bool
+    """False: the loudspeaker went or stood still meanwhile, so nobody can say whether it was to be heard."""
+    timed: bool
+    """False: nobody can say when to some milliseconds."""
 
 
 @dataclass
@@ -148,14 +154,13 @@ def _said(run: _Run, number: int, frame: int) -> Said:
     around = run.offsets_ns[first:last] or run.offsets_ns[-1:] or [0]
     offset_ns = round(statistics.median(around))
     complete = last < len(run.frames)
-    import os
-
-    if os.environ.get("DEBUG_MOUTH") and not (
-        complete and len(around) >= 10 and max(around) - min(around) <= SPREAD_NS
-    ):
-        print(number, complete, [(a - offset_ns) // 100000 / 10 for a in around])
-    steady = len(around) >= 10 and max(around) - min(around) <= SPREAD_NS
-    return Said(number, offset_ns + frame * clock.NS_PER_S // RATE_HZ, complete and steady)
+    spread_ns = max(around) - min(around)
+    return Said(
+        number,
+        offset_ns + frame * clock.NS_PER_S // RATE_HZ,
+        whole=complete and len(around) >= ANSWERS and spread_ns <= STALLED_NS,
+        timed=spread_ns <= SPREAD_NS,
+    )
 
 
 class _SampleSpec(ctypes.Structure):

@@ -31,7 +31,9 @@ class Utterance:
     start_ms: float
     """On the session's time line."""
     sure: bool = True
-    """False: the loudspeaker went or stumbled meanwhile, so nobody can say whether and when it was to be heard."""
+    """False: the loudspeaker went or stood still meanwhile, so nobody can say whether it was to be heard."""
+    timed: bool = True
+    """False: nobody can say when to some milliseconds."""
 
     @property
     def end_ms(self) -> float:
