@@ -45,7 +45,7 @@ def export(
 def check_format(kind: str) -> None:
     """Raises `CausalError` for a format that there is not."""
     if kind not in FORMATS:
-        near = difflib.get_close_matches(kind, FORMATS, 1, 0.4)
+        near = difflib.get_close_matches(kind, FORMATS, 1, 0.5)
         hint = f"Did you mean {near[0]}? " if near else ""
         raise CausalError("bad-request", f"there is no format {kind!r}", f"{hint}Known are {', '.join(FORMATS)}.")
 
