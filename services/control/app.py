@@ -195,6 +195,7 @@ class Control:
         chosen = self._me.settings
         return Facts(
             stack=_stack(),
+            file_exists=os.path.isfile,
             about={
                 "version": version("causal-audio"),
                 "directories": {

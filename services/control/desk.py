@@ -11,7 +11,6 @@ be heard) are held and answered from `tick`.
 from __future__ import annotations
 
 import difflib
-import os.path
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -53,6 +52,7 @@ class Facts:
     """What does not change while the controller runs."""
 
     stack: str
+    file_exists: Callable[[str], bool]
     about: dict[str, Any] = field(default_factory=dict)
     """Version and directories, for `status`."""
     engine: str = "auto"
@@ -61,7 +61,6 @@ class Facts:
     key: str | None = None
     new_id: Callable[[int], str] = str
     """A session's id, from the wall clock."""
-    file_exists: Callable[[str], bool] = os.path.isfile
     history: Callable[[], Iterable[Session]] = list
 
 
