@@ -50,12 +50,16 @@ class Page:
         self.is_late = True
         self._news.set()
 
+    def take(self) -> bytes | None:
+        """The next message, if one waits and the page is not late."""
+        return self._messages.popleft() if self._messages and not self.is_late else None
+
     async def next(self) -> bytes | None:
-        """The next message; None when it is late."""
+        """The next message, waited for; None when the page is late."""
         while not self._messages and not self.is_late:
             self._news.clear()
             await self._news.wait()
-        return None if self.is_late else self._messages.popleft()
+        return self.take()
 
 
 class Hub:
