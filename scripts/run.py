@@ -100,6 +100,7 @@ def introduction(status: dict[str, Any], devices: list[dict[str, Any]]) -> str:
         f"  {shown(CTL)} start            listens to microphone and system sound",
         f"  {shown(CTL)} start system     to the system sound alone; list shows what there is",
         f"  {shown(CTL)} stop             ends it, with the last words",
+        f"  {shown(CTL)} open             shows all that in a browser",
         "Ctrl-C here stops everything.",
         "",
     ]

@@ -13,7 +13,7 @@ from causal.testing.stack import Stack
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
 SERVICES = ["broker", "control", "engine", "resample", "stt", "capture"]
-SINKS = ["console", "jsonl"]
+SINKS = ["console", "jsonl", "web"]
 
 
 def text_of(finals: list[dict[str, Any]]) -> str:
