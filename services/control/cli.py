@@ -181,9 +181,7 @@ def sessions(as_json: bool) -> None:
 
 @_command
 @click.argument("session")
-@click.option(
-    "--format", "kind", type=click.Choice(FORMATS), help="Default: as the name of FILE says, otherwise txt."
-)
+@click.option("--format", "kind", type=click.Choice(FORMATS), help="Default: as the name of FILE says, otherwise txt.")
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Where to. Default: standard output.")
 def export(session: str, kind: str | None, out: str | None, as_json: bool) -> None:
     """Write a session's transcript in one of six formats.
@@ -264,6 +262,19 @@ def open_(no_browser: bool, as_json: bool) -> None:
         click.echo("opened in the browser", err=True)
     else:
         _show({"ok": True, "url": link}, as_json, lambda fields: [fields["url"]])
+
+
+@_command
+def doctor(as_json: bool) -> int:
+    """Look for what is wrong, and say what mends it.
+
+    It looks at the sound server and listens to microphone and loopback for a second; at directories, disk, key, speech
+    service, speech model and versions; and at the stack if one is running. Nothing is sent to the speech service.
+    The exit code is 1 if anything fails.
+    """
+    from . import doctor as examination
+
+    return 0 if examination.report(as_json) else EXIT_REFUSED
 
 
 @_command

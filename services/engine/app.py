@@ -24,7 +24,7 @@ from causal.service import Options
 from .address import write_address
 from .decoder import Decoder, Model
 from .moonshine import Moonshine
-from .prepare import find_model
+from .prepare import find_model, whole_model
 from .prepare import prepare as prepare_model
 from .server import serving
 
@@ -104,10 +104,15 @@ class ModelWatch:
 
 @main.command()
 @click.option("--wheel", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Fetched by other means.")
-def prepare(wheel: Path | None) -> None:
+@click.option("--check", "only_check", is_flag=True, help="Only look whether it is there, and whole.")
+def prepare(wheel: Path | None, only_check: bool) -> None:
     """Fetches the speech model and makes it ready. Needs the network, once."""
+    folder = cache_dir(Paths.from_environment())
     try:
-        prepare_model(cache_dir(Paths.from_environment()), lambda line: click.echo(line, err=True), wheel=wheel)
+        if only_check:
+            click.echo(f"The speech model is whole: {whole_model(folder)}", err=True)
+        else:
+            prepare_model(folder, lambda line: click.echo(line, err=True), wheel=wheel)
     except CausalError as error:
         click.echo(f"causal-engine: {error}", err=True)
         sys.exit(1)

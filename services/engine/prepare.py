@@ -79,6 +79,14 @@ def find_model(cache_dir: Path, source: Source = MOONSHINE) -> Path:
     return folder
 
 
+def whole_model(cache_dir: Path, source: Source = MOONSHINE) -> Path:
+    """The prepared model's folder, every byte checked. Raises `EngineError`."""
+    folder = find_model(cache_dir, source)
+    if not intact(folder, source):
+        raise EngineError(f"The speech model in {folder} is damaged", f"Run: {COMMAND}")
+    return folder
+
+
 def prepare(
     cache_dir: Path,
     tell: Tell,

