@@ -176,14 +176,15 @@ def _opened(path: Path) -> sqlite3.Connection:
 def _store(db: sqlite3.Connection, event: Event) -> None:
     match event:
         case SessionStatus():
-            fields = (event.label, event.state, event.reason, event.started_at, event.engine, json.dumps(event.sources))
-            db.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)", (event.session, *fields))
+            sources = json.dumps(event.sources)
+            session = (event.session, event.label, event.state, event.reason, event.started_at, event.engine, sources)
+            db.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)", session)
         case TranscriptFinal():
             _store_final(db, event)
         case Gap():
             _mention(db, event)
-            fields = (event.session, event.source, event.start_ms, event.length_ms, event.reason, event.seq)
-            db.execute("INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?, ?, ?)", fields)
+            gap = (event.session, event.source, event.start_ms, event.length_ms, event.reason, event.seq)
+            db.execute("INSERT OR IGNORE INTO gaps VALUES (?, ?, ?, ?, ?, ?)", gap)
 
 
 def _store_final(db: sqlite3.Connection, final: TranscriptFinal) -> None:

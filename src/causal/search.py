@@ -9,8 +9,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
-
+from causal import wire
 from causal.errors import CausalError
 from causal.messages import Message
 from causal.screen import clean
@@ -23,9 +22,9 @@ WAIT_S = 2.0
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 QUERY = f"""
-SELECT finals.session, sessions.label, finals.source, finals.speaker, finals.start_ms, finals.end_ms,
-       finals.started_at, finals.text,
-       snippet(finals_text, 0, '{MARK_BEGIN}', '{MARK_END}', '…', {SNIPPET_WORDS})
+SELECT finals.session, coalesce(sessions.label, '') AS label, finals.source, finals.speaker,
+       finals.start_ms, finals.end_ms, finals.started_at, finals.text,
+       snippet(finals_text, 0, '{MARK_BEGIN}', '{MARK_END}', '…', {SNIPPET_WORDS}) AS snippet
 FROM finals_text
 JOIN finals ON finals.id = finals_text.rowid
 LEFT JOIN sessions ON sessions.session = finals.session
@@ -51,9 +50,6 @@ class Hit(Message):
     """The part around the words, which stand between `MARK_BEGIN` and `MARK_END`."""
 
 
-HIT_FIELDS = [field.name for field in msgspec.structs.fields(Hit)]  # in the order of QUERY's columns
-
-
 def default_database(data: Path) -> Path:
     """Where the sink `sqlite` writes unless told otherwise."""
     return data / "transcripts" / "transcript.sqlite"
@@ -72,11 +68,12 @@ def search(database: Path, words: str, *, since: str = "", source: str | None = 
         raise CausalError("no-database", f"there is no database {database}", hint)
     try:
         with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT_S)) as db:
+            db.row_factory = sqlite3.Row
             rows = db.execute(QUERY, asked).fetchall()
     except sqlite3.Error as error:
         text = f"{database} cannot be searched: {error}"
         raise CausalError("no-database", text, "Is it the database of causal-sink sqlite?") from error
-    return [Hit(**dict(zip(HIT_FIELDS, row, strict=True)) | {"label": row[1] or ""}) for row in rows]
+    return [wire.convert(dict(row), Hit) for row in rows]
 
 
 def match_of(words: str) -> str:
