@@ -252,6 +252,20 @@ def test_a_full_disk_leaves_the_journal_as_it_was(tmp_path, monkeypatch):
     assert contents(tmp_path) == [0, 1, 2]
 
 
+def test_a_record_for_which_there_is_half_the_room_is_a_full_disk(tmp_path, monkeypatch):
+    class NearlyFullDisk(journal.FileIO):
+        def write(self, data):
+            return super().write(bytes(data)[: len(data) // 2])
+
+    fill(tmp_path, 2)
+    with monkeypatch.context() as patch, JournalWriter(tmp_path, STREAM) as writer:
+        patch.setattr(journal, "FileIO", NearlyFullDisk)
+        with pytest.raises(OSError) as raised:
+            writer.append(chunk(2), sound(2))
+    assert raised.value.errno == errno.ENOSPC
+    assert file_of(tmp_path, 0).stat().st_size == 2 * RECORD_BYTES
+
+
 def test_the_disk_is_made_sure_of_once_a_second(tmp_path):
     synced = []
     with JournalWriter(tmp_path, STREAM, sync=synced.append) as writer:

@@ -6,6 +6,7 @@ off when it is opened again. It is made for the death of processes, not for powe
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from io import FileIO
@@ -63,7 +64,7 @@ class JournalWriter:
         try:
             written = file.write(encode(chunk, samples))
             if written != RECORD_BYTES:
-                raise OSError(f"only {written} of {RECORD_BYTES} bytes fit into {file.name}: is the disk full?")
+                raise OSError(errno.ENOSPC, f"only {written} of {RECORD_BYTES} bytes fit into {file.name}")
         except OSError:
             file.truncate(offset)
             raise

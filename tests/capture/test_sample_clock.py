@@ -1,6 +1,7 @@
 import random
 
-from causal.capture.sample_clock import SampleClock
+from causal.capture.pulse_stream import TIMING_EVERY_S
+from causal.capture.sample_clock import LATE_S, SampleClock
 
 RATE_HZ = 48_000
 FRAMES = 2400
@@ -50,6 +51,15 @@ def test_a_burst_after_a_busy_second_breaks_nothing():
     later = [clock.stamp(FRAMES, i * BLOCK_NS) for i in range(130, 200)]
     assert not any(stamp.broken for stamp in burst + later)
     assert abs(later[-1].captured_ns - 199 * BLOCK_NS) < MS
+
+
+def test_one_wrong_answer_of_a_sound_server_breaks_nothing():
+    assert 2 * TIMING_EVERY_S < LATE_S
+    clock = SampleClock(RATE_HZ)
+    wrong = range(100, 100 + round(TIMING_EVERY_S * 1e9 / BLOCK_NS) + 1)
+    stamps = [clock.stamp(FRAMES, i * BLOCK_NS + (90 * MS if i in wrong else 0)) for i in range(200)]
+    assert not any(stamp.broken for stamp in stamps)
+    assert all(abs(stamp.captured_ns - i * BLOCK_NS) < MS for i, stamp in enumerate(stamps))
 
 
 def test_a_first_stamp_that_was_late_is_mended_without_a_break():
