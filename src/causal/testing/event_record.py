@@ -61,8 +61,8 @@ class EventRecord:
                     self.came.append(Came(wire.unpack(parts, EVENT_TYPES[topics.kind_of(parts[0])]), now_ns))
 
 
-def stored(paths: Paths, session: str) -> list[Event]:
-    """All durable events of a session, asked of the broker. Raises `TimeoutError` when it does not answer."""
+def stored(paths: Paths, session: str | None = None) -> list[Event]:
+    """All durable events, or those of one session, asked of the broker. Raises `TimeoutError` when it is silent."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
     events: list[Event] = []
     next_seq, head_seq = 1, 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +51,7 @@ class Hands:
             "kill": self._kill,
             "kill-two": self._kill_two,
             "freeze": self._freeze,
+            "freeze-all": self._freeze_all,
             "refuse": self._refuse,
             "close": self._close,
             "error": self._error,
@@ -84,6 +85,14 @@ class Hands:
         yield
         with contextlib.suppress(psutil.Error):  # its parent may have killed it
             frozen.send_signal(signal.SIGCONT)
+
+    @contextlib.contextmanager
+    def _freeze_all(self, _target: str, _: float) -> Iterator[None]:
+        """Parents, workers and all, as when the machine sleeps."""
+        processes = self.stack.leftovers()
+        _signal_all(processes, signal.SIGSTOP)
+        yield
+        _signal_all(processes, signal.SIGCONT)
 
     def _signal(self, service: str, number: signal.Signals) -> psutil.Process:
         until_s = time.monotonic() + FIND_WITHIN_S
@@ -177,3 +186,9 @@ class Hands:
         self.disk.fill()
         yield
         self.disk.make_room()
+
+
+def _signal_all(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)

@@ -12,6 +12,7 @@ user starts them.
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ SLACK_MS = {"mic": 25.0}
 sounds, and nobody knows how much."""
 HEARD_WITHIN_S = 20.0
 END_WITHIN_S = 180.0
+SINK_WITHIN_S = 10.0
 BLOCKS = 50
 """The file is written so many utterances at a time."""
 WATCH_S = 5.0
@@ -84,6 +86,8 @@ class Outcome:
     unexplained: list[Gap] = field(default_factory=list)
     """Gaps without a fault that may cost one."""
     vitals: list[Vital] = field(default_factory=list)
+    sink: str = ""
+    """What is wrong with the file of the sink, which must hold each stored event once and in order."""
     ended: bool = False
     """Whether the session came to its end by itself after the run."""
 
@@ -138,6 +142,7 @@ class Laboratory:
         self.stack.until(self._file_is_over, FILE_WITHIN_S, "the end of the file")
         outcome.ended = self._end(session)
         self._judge(session, mouths, done, outcome)
+        outcome.sink = self._look_at_sink()
         return outcome
 
     # --- the run ---
@@ -247,6 +252,21 @@ class Laboratory:
         voice = VOICES["file"]
         numbers = range(self._utterances_in_file())
         return [Utterance("file", number, words_of(number, voice), number * EVERY_MS) for number in numbers]
+
+    def _look_at_sink(self) -> str:
+        head = len(stored(self.stack.paths))
+        path = self.stack.paths.data / "transcripts" / "transcript.jsonl"
+
+        def seqs() -> list[int]:
+            return [json.loads(line)["seq"] for line in path.read_text("utf-8").splitlines()]
+
+        with contextlib.suppress(TimeoutError):
+            self.stack.until(lambda: seqs()[-1:] == [head], SINK_WITHIN_S)
+        found = seqs()
+        if found == list(range(1, head + 1)):
+            return ""
+        missing = sorted(set(range(1, head + 1)) - set(found))
+        return f"{len(found)} lines for {head} events; missing {missing[:10]}, {len(found) - len(set(found))} twice"
 
 
 EXPLAINS_MS = 12_000

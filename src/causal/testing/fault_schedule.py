@@ -18,6 +18,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "kill": WORKERS,
     "kill-two": tuple(f"{one} {two}" for one in WORKERS for two in WORKERS if one != two),
     "freeze": WORKERS,
+    "freeze-all": ("",),
     "refuse": ("503", "429"),
     "close": ("1000", "1001", "1011", "1013"),
     "error": ("3005", "3008"),
@@ -35,7 +36,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
 LENGTHS_S: dict[str, tuple[float, float]] = {
     "kill-two": (0.05, 1.0),
     "freeze": (1.0, 8.0),
-    "refuse": (1.0, 8.0),
+    "freeze-all": (1.0, 8.0),
+    "refuse": (1.0, 15.0),
     "silence": (1.0, 8.0),
     "stall": (1.0, 8.0),
     "nonsense": (1.0, 5.0),
@@ -53,7 +55,7 @@ FIRST_S = 5.0
 LAST_S = 10.0
 """Before the end no fault begins."""
 
-DEVICE_FAULTS = frozenset({"unplug", "suspend", "sound-server"})
+DEVICE_FAULTS = frozenset({"unplug", "suspend", "sound-server", "freeze-all"})
 """They may cost a gap; so may whatever happens to capture."""
 
 

@@ -31,6 +31,7 @@ def test_whatever_fails_no_utterance_is_lost_repeated_or_misplaced():
     assert outcome.ended, "the session comes to its end by itself"
     assert (verdict.lost, verdict.repeated, verdict.misplaced, verdict.strays) == ([], [], [], [])
     assert outcome.unexplained == [], "only faults of capture and its devices cost a gap"
+    assert outcome.sink == ""
     assert verdict.spoken > 3 * MINUTES * 60 / 2.2 * 0.8
     assert verdict.heard + verdict.excused == verdict.spoken
     assert verdict.excused < verdict.spoken / 4
