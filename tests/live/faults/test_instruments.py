@@ -1,0 +1,82 @@
+"""The laboratory's instruments: whoever judges by them must be able to rely on them."""
+
+import errno
+import shutil
+import time
+
+import pytest
+
+from causal import clock
+from causal.testing import pulse_server
+from causal.testing.mouth import SETTLE_S, Mouth
+from causal.testing.oracle_speech import understand
+from causal.testing.small_disk import SmallDisk
+from causal.testing.utterances import EVERY_MS, STEP_MS, words_of
+
+VOICE = 1
+RATE_HZ = 48_000
+
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.skipif(
+        any(not shutil.which(program) for program in pulse_server.NEEDED),
+        reason=f"needs {', '.join(pulse_server.NEEDED)}",
+    ),
+]
+
+
+def test_what_a_mouth_says_is_heard_when_it_says_so(pulse_own, ears_on):
+    with ears_on(pulse_own.server) as ears:
+        ring = ears.listen("system")
+        with Mouth(pulse_own.server, "speakers", VOICE) as mouth:
+            ears.hear(SETTLE_S + 2 * EVERY_MS / 1000)
+        ears.hear(0.5)
+        first = ring.held(ring.tail)
+        samples = ears.sound()[::3, 0]
+    words = understand((samples * 32767).astype("<i2"))
+    assert all(said.whole for said in mouth.said())
+    timed = [said for said in mouth.said() if said.timed]
+    assert len(timed) >= 2
+    for said in timed:
+        for which, number in enumerate(words_of(said.number, VOICE)):
+            expected_ms = (said.start_ns - first.captured_ns) / clock.NS_PER_MS + which * STEP_MS
+            near = [word for word in words if word.number == number and abs(word.start_ms - expected_ms) < 20]
+            assert len(near) == 1
+
+
+def test_what_a_loudspeaker_did_not_say_whole_is_not_called_whole(pulse_own):
+    with Mouth(pulse_own.server, "speakers", VOICE) as mouth:
+        time.sleep(SETTLE_S + 1.0)  # in the middle of the first utterance, by the clock of the server
+        pulse_own.pactl("suspend-sink", "speakers", "1")
+        time.sleep(1.0)
+        pulse_own.pactl("suspend-sink", "speakers", "0")
+        time.sleep(EVERY_MS / 1000)
+    said = mouth.said()
+    assert [one.whole for one in said[:2]] == [False, True]
+    assert said[1].start_ns - said[0].start_ns > EVERY_MS * clock.NS_PER_MS
+
+
+def test_a_mouth_speaks_on_with_the_next_utterance_when_its_loudspeaker_is_back(pulse_own):
+    with Mouth(pulse_own.server, "speakers", VOICE) as mouth:
+        time.sleep(SETTLE_S + 0.5)
+        pulse_own.kill()
+        pulse_own.start()
+        time.sleep(SETTLE_S + 1.0)
+    said = mouth.said()
+    assert [one.number for one in said] == list(range(len(said)))
+    assert not said[0].whole and said[-1].whole
+
+
+def test_a_small_disk_is_full_when_a_test_wants_it(tmp_path):
+    with SmallDisk(tmp_path / "disk", 8) as disk:
+        if disk.missing:
+            pytest.skip(disk.missing)
+        path = disk.folder / "file"
+        path.write_bytes(bytes(10_000))
+        disk.fill()
+        with pytest.raises(OSError) as raised:
+            path.write_bytes(bytes(100_000))
+        assert raised.value.errno == errno.ENOSPC
+        disk.make_room()
+        path.write_bytes(bytes(100_000))
+    assert not any(disk.folder.iterdir())
