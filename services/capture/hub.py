@@ -33,6 +33,9 @@ from .watch import should_reopen, state_of
 log = logging.getLogger(__name__)
 
 RETRY_S = 2.0
+STOOD_STILL_S = 2.0
+"""Ticks so far apart: this process or the whole machine stood still. What a device says then counts from now on, for
+all that its server has kept meanwhile is still to come, and would be lost if the device were opened again."""
 
 
 @dataclass(eq=False)
@@ -96,6 +99,7 @@ class Hub:
         self._tracks: dict[str, Track] = {}
         self._lines: dict[str, Line] = {}
         self._stale = True
+        self._ticked_ns = self._awake_ns = now_ns()
         for name, backend in backends.items():
             self._follow(name, backend)
 
@@ -132,6 +136,9 @@ class Hub:
     def tick(self) -> None:
         """Makes what is open match what is wanted."""
         now_ns = self._now_ns()
+        if now_ns - self._ticked_ns > STOOD_STILL_S * NS_PER_S:
+            self._awake_ns = now_ns
+        self._ticked_ns = now_ns
         if self._stale:
             self._stale = False
             self._list_devices()
@@ -265,7 +272,7 @@ class Hub:
             return
         if intake.heard_ns is not None:
             line.quiet_since_ns, line.error = intake.heard_ns, None
-        waited_s = (now_ns - max(intake.opened_ns, intake.heard_ns or 0)) / NS_PER_S
+        waited_s = (now_ns - max(intake.opened_ns, intake.heard_ns or 0, self._awake_ns)) / NS_PER_S
         if intake.lost is not None:
             self._lose(line, intake.lost, now_ns)
         elif intake.ended:

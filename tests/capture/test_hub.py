@@ -34,6 +34,12 @@ class Bench:
                 self.hub.measure(stream)
 
     def wait(self, seconds: float) -> None:
+        for _ in range(round(seconds * 10)):
+            self.now_ns += S // 10
+            self.hub.tick()
+
+    def stand_still(self, seconds: float) -> None:
+        """The whole process, as when the machine sleeps."""
         self.now_ns += round(seconds * S)
         self.hub.tick()
 
@@ -202,6 +208,26 @@ def test_nothing_delivered_is_stalled_and_after_a_while_opened_again(bench):
     bench.hear("fake:a")
     assert bench.state("s/mic") == "capturing"
     assert bench.segments("s/mic") == ["", "suspended"]
+
+
+def test_a_process_that_stood_still_opens_nothing_again_and_hears_what_was_kept_for_it(bench):
+    bench.source.add("fake:a")
+    bench.add("s/mic", "fake:a")
+    bench.hear("fake:a")
+    bench.stand_still(6.0)
+    bench.wait(3.0)
+    assert len(bench.source.opened) == 1
+    bench.hear("fake:a", 120)
+    assert bench.rings["s/mic"].heard_ns == 121 * BLOCK_NS
+
+
+def test_a_device_that_says_nothing_after_the_process_stood_still_is_opened_again(bench):
+    bench.source.add("fake:a")
+    bench.add("s/mic", "fake:a")
+    bench.hear("fake:a")
+    bench.stand_still(6.0)
+    bench.wait(4.5)
+    assert len(bench.source.opened) == 2
 
 
 def test_a_suspended_device_is_stalled_and_left_alone(bench):
