@@ -227,7 +227,7 @@ def test_a_flood_of_bad_requests_is_answered_and_others_hardly_wait(stack, conte
     while answered < FLOOD:
         assert not reply(dealer)["ok"]
         answered += 1
-    assert max(waited_s) < 1.0
+    assert max(waited_s) < 2.0
     assert psutil.Process(pid(stack)).memory_info().rss - memory < 30 << 20
 
 
@@ -241,7 +241,7 @@ def test_a_flood_from_one_who_never_reads_costs_others_nothing(stack, context, d
         except zmq.Again:
             waited_s.append(ask_quickly(stack, context))
     waited_s.append(ask_quickly(stack, context))
-    assert max(waited_s) < 1.0
+    assert max(waited_s) < 2.0
     assert psutil.Process(pid(stack)).memory_info().rss - memory < 30 << 20
 
 
@@ -250,7 +250,7 @@ def test_a_flood_of_requests_that_wait_is_bounded(stack, context, dealer):
         dealer.send_multipart([b"", request("list")])
     codes = [reply(dealer)["error"]["code"] for _ in range(3000)]
     assert codes.count("busy") >= 2000
-    assert ask_quickly(stack, context) < 1.0
+    assert ask_quickly(stack, context) < 2.0
 
 
 def test_a_flood_of_workers_that_are_none_is_bounded(stack, context, dealer):
@@ -259,7 +259,7 @@ def test_a_flood_of_workers_that_are_none_is_bounded(stack, context, dealer):
         dealer.send_multipart([b"", request("assignments", **poll)])
     answers = [reply(dealer) for _ in range(2000)]
     assert [answer["ok"] for answer in answers].count(True) <= 500
-    assert ask_quickly(stack, context) < 1.0
+    assert ask_quickly(stack, context) < 2.0
 
 
 def test_after_all_this_the_controller_is_still_the_same(stack):

@@ -60,12 +60,12 @@ def is_gone(process: psutil.Process) -> bool:
 # --- a worker dies ---
 
 
-def test_a_killed_worker_is_back_within_a_second_and_works(stack):
+def test_a_killed_worker_is_back_soon_and_works(stack):
     started(stack, "broker")
     parent, worker = started(stack, "control")
     stack.wait_ready(["broker", "control"])
     worker.kill()
-    another = restarted(stack, parent, worker, within_s=1.0)
+    another = restarted(stack, parent, worker, within_s=2.0)
     stack.until(lambda: stack.alive().get("control.1") == another.pid, within_s=5.0)
     assert "control: the worker ended (killed by SIGKILL); restarted" in stack.log()
 
