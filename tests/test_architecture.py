@@ -22,7 +22,7 @@ TALKERS = {
     "src/causal/testing": {"event_record", "fake_controller", "one_loop", "stack"},
     "broker": {"app"},
     "services/capture": {"app", "outlet"},
-    "services/control": {"app", "client", "exporter", "follow", "probes", "reading"},
+    "services/control": {"app", "client", "exporter", "follow", "live", "probes", "reading"},
     "services/resample": {"app"},
     "services/sink": {"web_control"},
     "services/stt": {"gateway"},

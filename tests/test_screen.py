@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from causal.screen import Screen, clean, tail, width_of
+from causal.screen import Screen, clean, head, tail, width_of, wrapped
 
 PIECE = re.compile(r"\x1b\[(\d*)([A-Zm])|(\r)|(\n)|(.)", re.DOTALL)
 
@@ -146,3 +146,35 @@ def test_the_end_of_a_text_is_kept(text: str, columns: int, shown: str) -> None:
 def test_a_text_cannot_steer_the_terminal() -> None:
     assert clean("a\x1b[2Jb\r\nc\u202ed\x9b") == "a [2Jb  c d "
     assert clean("می\u200cخواهم") == "می\u200cخواهم"
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "expected"),
+    [("short", 5, "short"), ("longer", 5, "long…"), ("字幕字", 5, "字幕…"), ("字幕字", 4, "字…"), ("ab", 0, "")],
+)
+def test_the_head_of_a_text_fits(text: str, columns: int, expected: str) -> None:
+    assert head(text, columns) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        ("one two", ["one two"]),
+        ("12:00 one two three", ["12:00 one", "  two", "  three"]),
+        ("unbreakable-word", ["unbreakabl", "  e-word"]),
+        ("字幕字幕字幕字", ["字幕字幕字", "  幕字"]),
+        ("          far", ["          ", "  far"]),
+    ],
+)
+def test_a_long_text_is_wrapped_at_blanks(text: str, expected: list[str]) -> None:
+    assert wrapped(text, 10, 2) == expected
+
+
+def test_wrapped_rows_fit_and_lose_nothing_but_blanks() -> None:
+    chance = random.Random(11)
+    for _ in range(300):
+        text = "".join(chance.choice("ab 字e\u0301") for _ in range(chance.randrange(60)))
+        rows = wrapped(text, 12, 3)
+        assert all(width_of(row) <= 12 for row in rows)
+        assert "".join(rows).replace(" ", "") == text.replace(" ", "")

@@ -64,7 +64,8 @@ def _command(function: Command) -> click.Command:
 
 
 @_command
-def list_(as_json: bool) -> None:
+@click.option("--watch", "again", is_flag=True, help="Keep it up to date; q or Ctrl-C leaves.")
+def list_(again: bool, as_json: bool) -> None:
     """List what can be heard.
 
     These are microphones, and outputs whose sound can be heard. The first column says what `mic` and `system` mean at
@@ -74,6 +75,11 @@ def list_(as_json: bool) -> None:
 
     from . import tables
 
+    if again:
+        from . import changes, live
+
+        live.repeat(_client(), List(), as_json, tables.devices, changes.of_devices)
+        return
     reply = _ask(List())
     lines = _show(reply, as_json, tables.devices)
     if not lines and not as_json:
@@ -157,7 +163,8 @@ def stop(session: str | None, everything: bool, timeout_s: float, as_json: bool)
 
 
 @_command
-def status(as_json: bool) -> None:
+@click.option("--watch", "again", is_flag=True, help="Keep it up to date; q or Ctrl-C leaves.")
+def status(again: bool, as_json: bool) -> None:
     """Tell how the work goes.
 
     Sessions and their streams, services and their processes, and what is wrong.
@@ -166,7 +173,24 @@ def status(as_json: bool) -> None:
 
     from . import tables
 
+    if again:
+        from . import changes, live
+
+        live.repeat(_client(), Status(), as_json, tables.status, changes.of_status)
+        return
     _show(_ask(Status()), as_json, tables.status)
+
+
+@_command
+def watch(as_json: bool) -> None:
+    """Watch all that goes on: levels, words, services.
+
+    On a terminal this is one page, which q or Ctrl-C leaves; the stack is left alone. In a pipe each change is a line,
+    with --json each event.
+    """
+    from . import live
+
+    live.watch(_paths(), as_json)
 
 
 @_command

@@ -70,6 +70,36 @@ def tail(text: str, columns: int) -> str:
     return "…" + text[start:] if columns > 0 else ""
 
 
+def head(text: str, columns: int) -> str:
+    """As much of the beginning of `text` as fits into `columns`, with an ellipsis where something is left out."""
+    if width_of(text) <= columns:
+        return text
+    return text[: _fitting(text, columns - 1)] + "…" if columns > 0 else ""
+
+
+def wrapped(text: str, columns: int, indent: int = 0) -> list[str]:
+    """`text` in rows of at most `columns`, broken at blanks where there are some; all but the first row begin with
+    `indent` blanks, which should be fewer than half of `columns`."""
+    rows, margin = [], ""
+    while width_of(text) > columns - len(margin):
+        fitting = max(1, _fitting(text, columns - len(margin)))
+        end = text.rfind(" ", 0, fitting + 1)
+        if not text[: max(end, 0)].strip():
+            end = fitting
+        rows.append(margin + text[:end])
+        text, margin = text[end:].lstrip(" "), " " * indent
+    return [*rows, margin + text] if text else rows
+
+
+def _fitting(text: str, columns: int) -> int:
+    """How many characters from the beginning fit."""
+    end = 0
+    while end < len(text) and columns >= _columns(text[end]):
+        columns -= _columns(text[end])
+        end += 1
+    return end
+
+
 def _columns(char: str) -> int:
     if char.isascii():
         return 1
