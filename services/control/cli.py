@@ -47,7 +47,7 @@ def _command(function: Command) -> click.Command:
     """A command of `causal-ctl`, with `--json`; errors become messages and exit codes."""
 
     @main.command(function.__name__.rstrip("_"))
-    @click.option("--json", "as_json", is_flag=True, help="Print the controller's reply, as JSON.")
+    @click.option("--json", "as_json", is_flag=True, help="For programs: print JSON.")
     @functools.wraps(function)
     def run(as_json: bool, **given: Any) -> None:
         try:
@@ -75,15 +75,16 @@ def list_(again: bool, as_json: bool) -> None:
 
     from . import tables
 
+    nothing = "nothing can be heard; causal-ctl doctor says what is wrong"
     if again:
         from . import changes, live
 
-        live.repeat(_client(), List(), as_json, tables.devices, changes.of_devices)
+        live.repeat(_client(), List(), as_json, lambda reply: tables.devices(reply) or [nothing], changes.of_devices)
         return
     reply = _ask(List())
     lines = _show(reply, as_json, tables.devices)
     if not lines and not as_json:
-        click.echo("nothing can be heard; causal-ctl status says what is wrong", err=True)
+        click.echo(nothing, err=True)
 
 
 @_command

@@ -130,9 +130,9 @@ def way_to_sound(environ: Mapping[str, str] = os.environ) -> Way:
 
 
 def sound_servers() -> list[str]:
-    """Those that are installed, the one to start first."""
-    programs = {"pipewire": "pipewire-pulse", "pulseaudio": "pulseaudio"}
-    return [name for name, program in programs.items() if shutil.which(program)]
+    """Those that are installed and can be started here, the one to start first."""
+    programs = {"pipewire": ("pipewire-pulse", "systemctl"), "pulseaudio": ("pulseaudio",)}
+    return [name for name, needed in programs.items() if all(map(shutil.which, needed))]
 
 
 def versions() -> tuple[dict[str, str], list[str]]:

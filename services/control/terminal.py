@@ -32,6 +32,7 @@ class FullScreen:
         if self.keys is not None:
             self._former = termios.tcgetattr(self.keys)
             tty.setcbreak(self.keys)
+            _disable_suspend(self.keys)
         _write(BEGIN)
         return self
 
@@ -69,6 +70,13 @@ def can_draw() -> bool:
 def size() -> tuple[int, int]:
     """Columns and rows at the moment."""
     return shutil.get_terminal_size((80, 24))
+
+
+def _disable_suspend(fd: int) -> None:
+    """Takes Ctrl-Z away: it would leave the page to the shell, and its keys too."""
+    mode = termios.tcgetattr(fd)
+    mode[6][termios.VSUSP] = bytes([os.fpathconf(fd, "PC_VDISABLE")])
+    termios.tcsetattr(fd, termios.TCSADRAIN, mode)
 
 
 def _write(text: str) -> None:

@@ -96,6 +96,10 @@ class Terminal:
         """Whether keys are shown again."""
         return bool(termios.tcgetattr(self._theirs)[3] & termios.ECHO)
 
+    def suspends(self) -> bool:
+        """Whether Ctrl-Z stops the command."""
+        return bool(termios.tcgetattr(self._theirs)[6][termios.VSUSP] != b"\x00")
+
     def screen(self) -> str:
         """The rows. Asserts that nothing was drawn outside of them."""
         grid = [[" "] * COLUMNS for _ in range(ROWS)]
@@ -139,11 +143,11 @@ def test_a_terminal_shows_streams_and_words_and_is_as_before_afterwards(stack: S
         assert re.search(r"^  file +\w+ +[\w-]+ +[█·│]{10} ", screen, re.MULTILINE)
         assert re.search(r"^services .*broker \d+ %", screen, re.MULTILINE)
         assert "\x1b[1m" in terminal.text
-        assert not terminal.echoes()
+        assert (terminal.echoes(), terminal.suspends()) == (False, False)
         terminal.type(b"q")
         assert terminal.code() == 0
         assert terminal.text.endswith("\x1b[?25h\x1b[?1049l")
-        assert terminal.echoes()
+        assert (terminal.echoes(), terminal.suspends()) == (True, True)
     assert stack.ask("status")["ok"]
 
 
@@ -158,10 +162,14 @@ def test_without_colours_and_left_by_a_signal(stack: Stack, number: signal.Signa
     assert set(stack.alive()) >= {f"{service}.1" for service in SERVICES}
 
 
-def test_status_and_list_fill_the_terminal_and_do_not_leave_it(stack: Stack, talk: str) -> None:
+def test_status_and_list_are_kept_up_to_date_on_a_terminal(stack: Stack, talk: str) -> None:
     with Terminal(stack, "status", "--watch") as terminal:
         terminal.until(f"session {talk}: running")
         terminal.until("stopped")  # of the stream, when the file is over
+        terminal.type(b"q")
+        assert terminal.code() == 0
+    with Terminal(stack, "list", "--watch") as terminal:
+        terminal.until("nothing can be heard")
         terminal.type(b"q")
         assert terminal.code() == 0
 
