@@ -26,12 +26,13 @@ SHOWN = 20
 @click.option("--minutes", default=60.0, show_default=True)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--kind", "kinds", multiple=True, type=click.Choice(list(TARGETS)), help="Only these faults.")
-def main(minutes: float, seed: int, kinds: tuple[str, ...]) -> None:
+@click.option("--wrong-edges", is_flag=True, help="The service's word edges are as wrong as the real one's.")
+def main(minutes: float, seed: int, kinds: tuple[str, ...], wrong_edges: bool) -> None:
     """Runs the laboratory, and writes the page."""
-    with Laboratory(PROCFILE, minutes) as laboratory:
+    with Laboratory(PROCFILE, minutes, wrong_edges=wrong_edges) as laboratory:
         outcome = laboratory.run(plan(seed, minutes, kinds or tuple(TARGETS)), print)
         log = laboratory.stack.log(100_000)
-    chosen = "".join(f" --kind {kind}" for kind in kinds)
+    chosen = "".join(f" --kind {kind}" for kind in kinds) + (" --wrong-edges" if wrong_edges else "")
     page.write(
         "soak",
         "The fault laboratory",

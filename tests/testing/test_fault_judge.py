@@ -1,7 +1,9 @@
+import msgspec
 import pytest
 
 from causal.messages import Gap, TranscriptFinal, Word
-from causal.testing.fault_judge import judge
+from causal.testing.fault_judge import judge, unexplained
+from causal.testing.live_delay import Span
 from causal.testing.oracle_speech import WORD_MS, spell
 from causal.testing.utterances import EVERY_MS, STEP_MS, Utterance, words_of
 
@@ -104,6 +106,15 @@ def test_a_misplaced_utterance_is_found_out_by_how_much_it_is_off(late_ms):
     assert verdict.worst_error_ms[SOURCE] == pytest.approx(late_ms if late_ms > 0 else -late_ms - 10, abs=1)
 
 
+def test_where_edges_are_wrong_the_middle_word_tells_the_time():
+    utterances = said(3)
+    finals = heard(utterances)
+    first = msgspec.structs.replace(finals[1].words[0], start_ms=finals[1].words[0].start_ms - 990)
+    finals[1] = msgspec.structs.replace(finals[1], start_ms=first.start_ms, words=(first, *finals[1].words[1:]))
+    assert judge(utterances, finals, []).misplaced == [(utterances[1], -990)]
+    assert judge(utterances, finals, [], timed_words=(1,)).is_flawless
+
+
 @pytest.mark.parametrize("late_ms", [20, -30])
 def test_what_the_decoder_and_the_promise_allow_is_not_misplaced(late_ms):
     utterances = said(3)
@@ -127,10 +138,20 @@ def test_what_nobody_can_be_sure_of_is_not_judged():
     assert (verdict.spoken, verdict.unsure) == (3, 1)
 
 
-def test_of_an_utterance_whose_time_is_unknown_only_the_time_is_not_judged():
+def test_an_utterance_of_a_loudspeaker_that_stumbled_may_be_late_or_cut_but_not_lost_or_repeated():
     utterances = [*said(3), Utterance(SOURCE, 3, words_of(3, 1), 1000.0 + 3 * EVERY_MS, timed=False)]
-    assert judge(utterances, heard(utterances[:3]) + heard(utterances[3:], 60), []).is_flawless
-    assert judge(utterances, heard(utterances[:3]), []).lost == utterances[3:]
+    finals, (last,) = heard(utterances[:3]), utterances[3:]
+    assert judge(utterances, finals + heard([last], 60), []).is_flawless
+    cut = final([last.words[0], last.words[0], last.words[1], last.words[2]], last.start_ms)
+    assert judge(utterances, [*finals, cut], []).is_flawless
+    assert judge(utterances, finals, []).lost == [last]
+    assert judge(utterances, finals + heard([last]) + heard([last], 60), []).repeated == [last]
+
+
+def test_a_gap_needs_a_fault_that_may_cost_one_shortly_before_it():
+    faults = [Span("kill capture", 50_000, 50_100, costs_a_gap=True), Span("kill stt", 90_000, 90_000)]
+    soon, late = gap(50_200, 900), gap(91_000, 900)
+    assert unexplained([soon, late], faults) == [late]
 
 
 def test_no_two_utterances_of_a_voice_have_the_same_words():

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from causal.messages import Gap, TranscriptFinal, TranscriptPartial
 
+from .live_delay import Span
 from .utterances import STEP_MS, Utterance, Words
 
 DECODE_MS = 10
@@ -25,6 +26,9 @@ NEAR_MS = 1500
 """A single word belongs to the utterance that has it within this distance."""
 EDGE_MS = 30
 """A gap so near to an utterance has touched it."""
+
+EXPLAINED_MS = (1000, 12_000)
+"""A gap may begin so long before the fault that costs it was seen to begin, and so long after its end."""
 
 
 @dataclass
@@ -60,7 +64,7 @@ class _Heard:
 class _Found:
     """Where the words of an utterance were heard, each time that it was."""
 
-    whole: list[int] = field(default_factory=list)
+    whole: list[tuple[int, int, int]] = field(default_factory=list)
     pieces: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -69,16 +73,35 @@ def judge(
     finals: Iterable[TranscriptFinal],
     gaps: Sequence[Gap],
     slack_ms: Mapping[str, float] | None = None,
+    timed_words: Sequence[int] = (0, 1, 2),
 ) -> Verdict:
-    """The verdict on all sources of one session. `slack_ms`: by source, how well the time of speaking is known."""
+    """The verdict on all sources of one session.
+
+    `slack_ms`: by source, how well the time of speaking is known. `timed_words`: by which words of an utterance its
+    time is judged; the middle one, when the service's edges are wrong.
+    """
     verdict = Verdict()
     finals = list(finals)
     for source in sorted({utterance.source for utterance in said}):
         mine = [utterance for utterance in said if utterance.source == source]
         holes = [gap for gap in gaps if gap.source == source]
         slack = (slack_ms or {}).get(source, 0.0)
-        _judge_source(mine, [final for final in finals if final.source == source], holes, slack, verdict)
+        _judge_source(mine, [final for final in finals if final.source == source], holes, slack, timed_words, verdict)
     return verdict
+
+
+def unexplained(gaps: Iterable[Gap], faults: Sequence[Span]) -> list[Gap]:
+    """The gaps without a fault that may cost one, shortly before them or meanwhile."""
+    may = [fault for fault in faults if fault.costs_a_gap]
+    return [
+        gap
+        for gap in gaps
+        if not any(
+            fault.begin_ms - EXPLAINED_MS[0] <= gap.start_ms + gap.length_ms
+            and gap.start_ms <= fault.end_ms + EXPLAINED_MS[1]
+            for fault in may
+        )
+    ]
 
 
 def numbers_in(event: TranscriptFinal | TranscriptPartial) -> list[tuple[int, int]]:
@@ -96,6 +119,7 @@ def _judge_source(
     finals: Iterable[TranscriptFinal],
     gaps: Sequence[Gap],
     slack_ms: float,
+    timed_words: Sequence[int],
     verdict: Verdict,
 ) -> None:
     words = [
@@ -109,7 +133,9 @@ def _judge_source(
             verdict.strays.append((said[0].source, word.number, word.start_ms))
     for utterance in said:
         excused = any(overlaps(gap, utterance.start_ms, utterance.end_ms) for gap in gaps)
-        _judge_one(utterance, found[utterance.number], excused, slack_ms, verdict)
+        _judge_one(utterance, found[utterance.number], excused, verdict)
+        if utterance.sure and utterance.timed and not excused:
+            _judge_time(utterance, found[utterance.number], slack_ms, timed_words, verdict)
 
 
 def _place_whole(said: Iterable[Utterance], words: Sequence[_Heard], found: dict[int, _Found]) -> list[_Heard]:
@@ -124,7 +150,7 @@ def _place_whole(said: Iterable[Utterance], words: Sequence[_Heard], found: dict
             left.append(words[at])
             at += 1
         else:
-            found[utterance.number].whole.append(three[0].start_ms)
+            found[utterance.number].whole.append((three[0].start_ms, three[1].start_ms, three[2].start_ms))
             at += 3
     return left
 
@@ -146,34 +172,40 @@ def _place_pieces(said: Sequence[Utterance], words: Iterable[_Heard], found: dic
             found[number].pieces[which].append(word.start_ms)
 
 
-def _judge_one(utterance: Utterance, found: _Found, excused: bool, slack_ms: float, verdict: Verdict) -> None:
+def _judge_one(utterance: Utterance, found: _Found, excused: bool, verdict: Verdict) -> None:
     if not utterance.sure:
         verdict.unsure += 1
         return
     verdict.spoken += 1
-    complete = len(found.whole) + (len(found.pieces) == 3)
-    again = len(found.whole) > 1 or (found.whole and found.pieces) or any(len(p) > 1 for p in found.pieces.values())
+    if utterance.timed:
+        complete = found.whole or len(found.pieces) == 3
+        again = len(found.whole) + bool(found.pieces) > 1 or any(len(p) > 1 for p in found.pieces.values())
+    else:  # a stumble may have cut or swallowed a word
+        complete = found.whole or found.pieces
+        again = len(found.whole) > 1
     if complete:
         verdict.heard += 1
     elif excused:
         verdict.excused += 1
     else:
         verdict.lost.append(utterance)
-    if excused:
-        return  # a word that the gap cut may be heard as two
-    if again:
+    if again and not excused:  # a word that the gap cut may be heard as two
         verdict.repeated.append(utterance)
-    if not utterance.timed:
-        return
-    errors = [start_ms - utterance.start_ms for start_ms in found.whole]
-    errors += [start_ms - utterance.word_ms(which) for which, starts in found.pieces.items() for start_ms in starts]
+
+
+def _judge_time(
+    utterance: Utterance, found: _Found, slack_ms: float, timed_words: Sequence[int], verdict: Verdict
+) -> None:
+    heard = [(which, starts[which]) for starts in found.whole for which in timed_words]
+    heard += [(which, start_ms) for which in timed_words for start_ms in found.pieces.get(which, ())]
     worst_ms = verdict.worst_error_ms
-    for error_ms in errors:
+    for which, start_ms in heard:
+        error_ms = start_ms - utterance.word_ms(which)
         beyond_ms = max(error_ms - slack_ms, -DECODE_MS - slack_ms - error_ms, 0.0)
         worst_ms[utterance.source] = max(worst_ms.get(utterance.source, 0.0), beyond_ms)
         if beyond_ms > MAPPING_MS:
             verdict.misplaced.append((utterance, error_ms))
-            break
+            return
 
 
 def _number(text: str) -> int:

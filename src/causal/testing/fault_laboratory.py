@@ -29,9 +29,10 @@ from causal import clock
 from causal.messages import Event, Gap, SessionStatus, TranscriptFinal, TranscriptPartial
 
 from .assemblyai_server import AssemblyAIServer, in_thread
+from .assemblyai_session import Rules
 from .event_record import Came, EventRecord, stored
 from .fault_hands import SPARE_SCRIPT, Hands
-from .fault_judge import Verdict, judge, numbers_in
+from .fault_judge import Verdict, judge, numbers_in, unexplained
 from .fault_schedule import Fault
 from .live_delay import Arrival, Delay, Span, delays
 from .mouth import Mouth
@@ -95,14 +96,19 @@ class Outcome:
 class Laboratory:
     """Everything is running between `__enter__` and `__exit__`. One run each."""
 
-    def __init__(self, procfile: Path, minutes: float) -> None:
+    def __init__(self, procfile: Path, minutes: float, *, wrong_edges: bool = False, concurrency: str = "") -> None:
+        """`wrong_edges`: the service's first and last words have edges as wrong as the real one's. `concurrency` is
+        honcho's: `resample=2,stt=2`."""
         self._minutes = minutes
+        self._wrong_edges = wrong_edges
+        self._concurrency = concurrency
         self._procfile = procfile
         self._opened = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        rules = Rules(wrong_edges=self._wrong_edges)
         with contextlib.ExitStack() as stack:
-            self.server = stack.enter_context(in_thread(AssemblyAIServer(key=KEY, keep_audio=False)))
+            self.server = stack.enter_context(in_thread(AssemblyAIServer(key=KEY, keep_audio=False, rules=rules)))
             self.pulse = stack.enter_context(PrivatePulse(script=SPARE_SCRIPT))
             data = self.pulse.folder / "data"
             size_mb = round(DISK_MB + DISK_MB_PER_MINUTE * self._minutes)
@@ -113,7 +119,9 @@ class Laboratory:
                 "ASSEMBLYAI_API_KEY": KEY,
                 "CAUSAL_DATA_DIR": str(data),
             }
-            self.stack = stack.enter_context(Stack(self._procfile, PROCESSES, environment=environment))
+            self.stack = stack.enter_context(
+                Stack(self._procfile, PROCESSES, environment=environment, concurrency=self._concurrency)
+            )
             self.record = stack.enter_context(EventRecord(self.stack.paths))
             self.hands = Hands(self.stack, self.server, self.pulse, self.disk)
             self._opened = stack.pop_all()
@@ -243,10 +251,12 @@ class Laboratory:
         said += self._said_by_file()
         finals = [event for event in events if isinstance(event, TranscriptFinal)]
         outcome.gaps = [event for event in events if isinstance(event, Gap)]
-        outcome.verdict = judge(said, finals, outcome.gaps, SLACK_MS)
-        outcome.spans = [Span(str(fault), on_line(began), on_line(ended)) for fault, began, ended in done]
+        outcome.verdict = judge(said, finals, outcome.gaps, SLACK_MS, (1,) if self._wrong_edges else (0, 1, 2))
+        outcome.spans = [
+            Span(str(fault), on_line(began), on_line(ended), fault.costs_a_gap) for fault, began, ended in done
+        ]
         outcome.delays = delays(said, _arrivals(self.record.came, on_line), outcome.spans)
-        outcome.unexplained = [gap for gap in outcome.gaps if not _explained(gap, done, on_line)]
+        outcome.unexplained = unexplained(outcome.gaps, outcome.spans)
 
     def _said_by_file(self) -> list[Utterance]:
         voice = VOICES["file"]
@@ -267,18 +277,6 @@ class Laboratory:
             return ""
         missing = sorted(set(range(1, head + 1)) - set(found))
         return f"{len(found)} lines for {head} events; missing {missing[:10]}, {len(found) - len(set(found))} twice"
-
-
-EXPLAINS_MS = 12_000
-"""A gap may begin so long after the fault that costs it."""
-
-
-def _explained(gap: Gap, done: Iterable[tuple[Fault, int, int]], on_line: Callable[[int], float]) -> bool:
-    return any(
-        fault.costs_a_gap and on_line(began) - 1000 <= gap.start_ms + gap.length_ms
-        and gap.start_ms <= on_line(ended) + EXPLAINS_MS
-        for fault, began, ended in done
-    )  # fmt: skip
 
 
 def _arrivals(came: Iterable[Came], on_line: Callable[[int], float]) -> list[Arrival]:

@@ -32,6 +32,7 @@ class Span:
     label: str
     begin_ms: float
     end_ms: float
+    costs_a_gap: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Delay:
 
     label: str
     worst_ms: float
-    """The latest first sight of a word that was said between this fault's beginning and the next one's."""
+    """The latest first sight of a word that was said between this fault's beginning and the next one's, less the last
+    2 s, whose words the next one may catch on their way."""
     live_again_ms: float | None
     """From the fault's end until every source had shown a word live that was said after it; None: not before the
     next fault began."""
@@ -91,6 +93,6 @@ def _after(fault: Span, end_ms: float, words: Sequence[_Word]) -> Delay:
     known = [ms for ms in again if ms is not None]
     return Delay(
         fault.label,
-        max((word.delay_ms for word in meanwhile), default=0.0),
+        max((word.delay_ms for word in meanwhile if word.start_ms < end_ms - LIVE_MS), default=0.0),
         max(known) if known and len(known) == len(again) else None,
     )

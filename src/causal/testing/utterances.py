@@ -33,7 +33,7 @@ class Utterance:
     sure: bool = True
     """False: the loudspeaker went or stood still meanwhile, so nobody can say whether it was to be heard."""
     timed: bool = True
-    """False: nobody can say when to some milliseconds."""
+    """False: the loudspeaker stumbled, so nobody can say when to some milliseconds, and a word may have been cut."""
 
     @property
     def end_ms(self) -> float:
