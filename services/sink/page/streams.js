@@ -17,7 +17,7 @@ export class Meter {
 
   set(rmsDbfs, peakDbfs) {
     this.bar.style.transform = `scaleX(${part(rmsDbfs)})`;
-    this.peak.style.left = `${100 * part(peakDbfs)}%`;
+    this.peak.style.transform = `translateX(${100 * part(peakDbfs)}%)`;
     this.element.classList.toggle("loud", peakDbfs > -1);
   }
 }

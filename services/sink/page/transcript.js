@@ -4,6 +4,7 @@
 import { capital, clock, errorText, kindOf, make, notHeard, timeOfDay, voice } from "./text.js";
 
 const SAME_BREATH_MS = 30_000;
+const BLOCK = 50;
 const NEAR_END_PX = 60;
 
 export class Transcript {
@@ -27,14 +28,16 @@ export class Transcript {
 
   // Everything at once: sorted first, then put on the page in one go.
   fill(events, partials) {
-    const fragment = document.createDocumentFragment();
     for (const event of [...events, ...partials]) {
       const item = this.take(event);
       if (item) this.place(item);
     }
-    for (const item of this.items) fragment.append(item.element);
     this.items.forEach((item, n) => this.group(item, this.items[n - 1]));
-    this.list.replaceChildren(fragment);
+    const blocks = [];
+    for (let n = 0; n < this.items.length; n += BLOCK) {
+      blocks.push(make("ol", "block", ...this.items.slice(n, n + BLOCK).map((item) => item.element)));
+    }
+    this.list.replaceChildren(...blocks);
     this.toEnd();
   }
 
@@ -107,8 +110,28 @@ export class Transcript {
     const item = this.take(event);
     if (!item) return;
     const n = this.place(item);
-    this.list.insertBefore(item.element, this.items[n + 1]?.element ?? null);
+    this.attach(item, n);
     this.regroup(n);
+  }
+
+  // Blocks that are out of sight are left out of the layout, so a long list costs no more than a short one.
+  attach(item, n) {
+    const before = this.items[n - 1]?.element;
+    let block = before?.parentElement ?? this.list.firstElementChild;
+    const isFull = n === this.items.length - 1 && block?.childElementCount >= BLOCK;
+    if (!block || isFull) {
+      block = make("ol", "block");
+      this.list.append(block);
+      block.append(item.element);
+    } else if (before) before.after(item.element);
+    else block.prepend(item.element);
+    if (block.childElementCount > 2 * BLOCK) block.after(make("ol", "block", ...[...block.children].slice(BLOCK)));
+  }
+
+  detach(item) {
+    const block = item.element.parentElement;
+    item.element.remove();
+    if (!block.childElementCount) block.remove();
   }
 
   // Puts an item where it belongs by time; mostly that is the end.
@@ -142,8 +165,9 @@ export class Transcript {
     const [before, after] = [this.items[n - 1], this.items[n + 1]];
     if ((before && isBefore(item, before)) || (after && isBefore(after, item))) {
       this.items.splice(n, 1);
+      this.detach(item);
       this.regroup(n);
-      this.list.insertBefore(item.element, this.items[this.place(item) + 1]?.element ?? null);
+      this.attach(item, this.place(item));
     }
     this.regroup(this.items.indexOf(item));
   }
@@ -152,7 +176,7 @@ export class Transcript {
     const n = this.items.indexOf(item);
     this.items.splice(n, 1);
     this.byKey.delete(item.key);
-    item.element.remove();
+    this.detach(item);
     this.regroup(n);
   }
 
