@@ -58,6 +58,7 @@ class PulseStream:
         self._read_frames = 0
         self._start_ns: int | None = None
         self._asked_ns = 0
+        self._patient_since_ns: int | None = None
         self._on_context = libpulse.Notify(self._context_changed)
         self._on_info = libpulse.SourceInfoReply(self._info_came)
         self._on_stream = libpulse.Notify(self._stream_changed)
@@ -140,7 +141,9 @@ class PulseStream:
         if now_ns - self._asked_ns >= TIMING_EVERY_S * NS_PER_S:
             self._asked_ns = now_ns
             self._let_go(self._pa.stream_update_timing_info(stream, self._on_timing, None))
-        if self._start_ns is not None or now_ns - self._asked_ns >= TIMING_WITHIN_S * NS_PER_S:
+        if self._patient_since_ns is None:
+            self._patient_since_ns = now_ns
+        if self._start_ns is not None or now_ns - self._patient_since_ns >= TIMING_WITHIN_S * NS_PER_S:
             self._take_all(stream)
 
     def _timing_came(self, stream: int, success: int, _: Any) -> None:
@@ -207,7 +210,7 @@ class PulseStream:
             self._listener.on_hole("suspended")
             self._listener.on_state("suspended")
         else:
-            self._start_ns = None
+            self._start_ns = self._patient_since_ns = None
             self._asked_ns = 0
             self._listener.on_state("running")
 

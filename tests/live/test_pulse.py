@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from causal import clock
+from causal.capture import libpulse
 from causal.testing.counter_signal import Heard, analyse, counter
 from causal.testing.pulse_server import PrivatePulse
 
@@ -80,6 +81,15 @@ def test_stamps_follow_the_samples_to_20_ms_from_the_first_block_on(pulse, ears_
         assert max(map(abs, off_ms)) < 20.0
         late_ms = (clock.now_ns() - held[-1].captured_ns) / 1e6 - len(held[-1].samples) * 1000 / RATE_HZ
         assert -5 < late_ms < 100
+
+
+def test_a_server_that_tells_no_times_is_heard_all_the_same(pulse, ears_on, monkeypatch):
+    monkeypatch.setattr(libpulse.library(), "stream_update_timing_info", lambda *_: None)
+    with ears_on(pulse.server) as ears:
+        ring = ears.listen("mic")
+        ears.hear(2.0)
+        assert ears.reasons() == []
+        assert -5 < (clock.now_ns() - ring.held(ring.head - 1).captured_ns) / 1e6 < 200
 
 
 def test_the_list_tells_kind_default_rate_and_channels(pulse, ears_on):

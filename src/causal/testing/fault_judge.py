@@ -178,10 +178,10 @@ def _judge_one(utterance: Utterance, found: _Found, excused: bool, verdict: Verd
         return
     verdict.spoken += 1
     if utterance.timed:
-        complete = found.whole or len(found.pieces) == 3
+        complete = bool(found.whole) or len(found.pieces) == 3
         again = len(found.whole) + bool(found.pieces) > 1 or any(len(p) > 1 for p in found.pieces.values())
     else:  # a stumble may have cut or swallowed a word
-        complete = found.whole or found.pieces
+        complete = bool(found.whole or found.pieces)
         again = len(found.whole) > 1
     if complete:
         verdict.heard += 1
