@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import zmq
@@ -25,14 +25,18 @@ from causal.messages.control import Fault
 from causal.messages.log import Claim, Head, Hello, LoggedEvent, Publish, Replay, Stored
 from causal.service import Options, Service
 
+from .ballast import Ballast
 from .event_log import EventLog
 from .presence import Presence
 
 log = logging.getLogger("causal.broker")
 
+T = TypeVar("T")
+
 SEND_MARK = 20_000
 """Messages that wait for one slow subscriber; what is beyond is dropped, and it asks for a replay."""
 HEAD_PERIOD_S = 1.0
+BALLAST_PERIOD_S = 10.0
 STOP_WITHIN_S = 3.6
 STOP_CHECK_S = 0.05
 
@@ -61,7 +65,8 @@ class Broker:
 
     def __init__(self, me: Service[Loop]) -> None:
         self._me = me
-        self._log = EventLog(me.paths.data / "events.sqlite")
+        self._ballast = Ballast(me.paths.data / "events.ballast")
+        self._log = self._on_a_full_disk_too(lambda: EventLog(me.paths.data / "events.sqlite"))
         self._presence = Presence()
         self._dropped = 0
         self._fault: Fault | None = None
@@ -73,6 +78,7 @@ class Broker:
         me.loop.on_readable(self._router, self._receive)
         me.loop.on_readable(self._events, lambda: _discard(self._events))
         me.loop.every(HEAD_PERIOD_S, self._tell_head)
+        me.loop.every(BALLAST_PERIOD_S, self._ballast.lay)
         self._control = ControlLink(me, report=self._report)
         me.on_stop(self._drain)
 
@@ -118,7 +124,7 @@ class Broker:
         waiting = batch.copy()
         batch.clear()
         try:
-            stamped = self._log.store(publish for _, publish in waiting)
+            stamped = self._on_a_full_disk_too(lambda: self._log.store([publish for _, publish in waiting]))
         except sqlite3.Error as error:
             self._fail(error)
             return
@@ -128,6 +134,16 @@ class Broker:
             send_now(self._router, [sender, *wire.pack(topic, result.answer)])
             if result.news is not None:
                 self._tell(result.news)
+
+    def _on_a_full_disk_too(self, write: Callable[[], T]) -> T:
+        """Writes; when the disk is full, with the room that was kept for it."""
+        try:
+            return write()
+        except sqlite3.Error as error:
+            if not (_is_full(error) or self._ballast.is_disk_full()) or not self._ballast.spend():
+                raise
+            log.warning("the disk is full; the event log goes on with the room that was kept for it")
+            return write()
 
     def _answer(self, sender: bytes, topic: bytes, look: Callable[[], Message]) -> None:
         try:
@@ -147,13 +163,13 @@ class Broker:
 
     def _fail(self, error: sqlite3.Error) -> None:
         """Nothing was stored and nobody was answered: the senders keep their events and send them again."""
-        full = "full" in str(error)
+        full = _is_full(error) or self._ballast.is_disk_full()
         if self._fault is None:
             log.error("the event log cannot be written: %s", error)
         self._fault = Fault(
             code="disk-full" if full else "internal",
             message=f"the event log cannot be written: {error}",
-            hint=f"Make room on the disk of {self._me.paths.data}." if full else "See the broker's log.",
+            hint=self._room_hint() if full else "See the broker's log.",
             retrying=True,
         )
 
@@ -165,8 +181,15 @@ class Broker:
     def _report(self) -> dict[str, Any]:
         return {
             "queues": {"log": QueueDepth(depth=0, capacity=SEND_MARK, dropped=self._dropped)},
-            "fault": self._fault,
+            "fault": self._fault or (self._warning() if self._ballast.spent else None),
         }
+
+    def _warning(self) -> Fault:
+        text = "the disk is full; the event log lives on the room that was kept for it"
+        return Fault(code="disk-full", message=text, hint=self._room_hint(), retrying=True)
+
+    def _room_hint(self) -> str:
+        return f"Make room on the disk of {self._me.paths.data}."
 
     def _drain(self) -> None:
         """Stays until all publishers have said bye, so that the last words are stored and told."""
@@ -184,3 +207,7 @@ class Broker:
 def _discard(socket: zmq.Socket[bytes]) -> None:
     """Reads the subscriptions off an XPUB, which does with them what is needed by itself."""
     receive_all(socket)
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL

@@ -3,7 +3,7 @@
 import random
 
 from causal.messages.log import Publish
-from causal.outbox import RESEND_AFTER_S, Outbox
+from causal.outbox import RESEND_AFTER_S, TOLD_AFTER_S, Outbox
 
 
 def event(number: int, session: str = "s") -> Publish:
@@ -115,3 +115,53 @@ def test_through_any_losses_each_session_arrives_in_order_and_whole():
     assert sum(map(len, arrived.values())) == waiting == 200
     for ids in arrived.values():
         assert ids == sorted(ids, key=lambda text: int(text[2:]))
+
+
+# --- when the broker hears, but cannot store ---
+
+
+def final(number: int, session: str = "s") -> Publish:
+    return Publish(id=f"{session}-{number}", kind="transcript-final", event={"session": session})
+
+
+def told(outbox: Outbox, now_s: float) -> list[str]:
+    return [publish.id for publish in outbox.untold(now_s)]
+
+
+def test_finals_that_are_not_stored_in_time_are_told_once():
+    outbox = Outbox()
+    outbox.offer(final(1))
+    outbox.offer(final(2))
+    send_due(outbox, 10.0)
+    send_due(outbox, 11.0)
+    assert told(outbox, 10.0 + TOLD_AFTER_S - 0.1) == []
+    assert told(outbox, 10.0 + TOLD_AFTER_S) == ["s-1", "s-2"]
+    outbox.offer(final(3))
+    assert told(outbox, 12.0) == ["s-3"], "at once"
+    assert told(outbox, 60.0) == []
+
+
+def test_a_session_whose_events_are_stored_tells_nothing_early():
+    outbox = Outbox()
+    for number in range(100):
+        outbox.offer(final(number))
+    for number in range(100):
+        send_due(outbox, 10.0 + number)
+        assert told(outbox, 11.0 + number) == []
+        outbox.settle(f"s-{number}")
+
+
+def test_only_finals_are_told_early_and_only_of_the_session_that_waits():
+    outbox = Outbox()
+    outbox.offer(event(1, "a"))
+    outbox.offer(final(2, "a"))
+    send_due(outbox, 10.0)
+    outbox.offer(final(1, "b"))
+    send_due(outbox, 12.0)
+    assert told(outbox, 12.0) == ["a-2"]
+
+
+def test_what_could_not_even_be_sent_is_not_told():
+    outbox = Outbox()
+    outbox.offer(final(1))
+    assert told(outbox, 1000.0) == []

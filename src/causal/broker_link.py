@@ -14,7 +14,7 @@ import zmq
 from causal import topics, wire
 from causal.errors import WireError
 from causal.loop import AnyLoop, receive_all, send_now
-from causal.messages import EVENT_TYPES, Event, Message
+from causal.messages import EVENT_TYPES, Event, Message, TranscriptFinal
 from causal.messages.log import Claim, Claimed, Coverage, Hello, Publish, Refused, Stored
 from causal.outbox import Outbox
 from causal.service import Service
@@ -59,8 +59,8 @@ class BrokerLink:
     def publish(self, event: Event, coverage: Coverage | None = None, key: str | None = None) -> str:
         """Sends a durable event, again and again until it is stored or refused. The same `key` is stored once.
 
-        Those of a session go in order, each after the answer to the one before. Returns the key, which `on_settled`
-        gets back.
+        Those of a session go in order, each after the answer to the one before. A final that cannot be stored goes out
+        without a number meanwhile. Returns the key, which `on_settled` gets back.
         """
         publish = Publish(
             id=key or f"{self._keys}-{next(self._numbers)}",
@@ -77,8 +77,7 @@ class BrokerLink:
 
     def emit(self, event: Event) -> None:
         """Sends an ephemeral event, once."""
-        topic = topics.event(KIND_OF[type(event)], event.session, event.source)
-        self._send(topic, event)
+        self._send(topics.event(KIND_OF[type(event)], event.session, event.source), event)
 
     def claim(self, claim: Claim) -> None:
         """Asks for a lane until the broker answers; the answer goes to `on_claimed`."""
@@ -119,6 +118,8 @@ class BrokerLink:
             if not self._send(topics.PUBLISH, publish):
                 return
             self.outbox.mark_sent(publish.id, now_s)
+        for publish in self.outbox.untold(now_s):
+            self.emit(wire.convert(publish.event, TranscriptFinal))
 
     def _send(self, topic: bytes, message: Message) -> bool:
         sent = send_now(self._socket, wire.pack(topic, message))

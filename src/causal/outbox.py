@@ -9,12 +9,16 @@ from itertools import islice
 from causal.messages.log import Publish
 
 RESEND_AFTER_S = 1.0
+TOLD_AFTER_S = 1.5
+"""An event that is not stored by then was sent twice: the broker hears, but cannot store (its disk is full)."""
 
 
 @dataclass
 class _Waiting:
     publish: Publish
+    first_sent_s: float | None = None
     sent_s: float | None = None
+    told: bool = False
 
     def due(self, now_s: float) -> bool:
         return self.sent_s is None or now_s - self.sent_s >= RESEND_AFTER_S
@@ -54,9 +58,23 @@ class Outbox:
         oldest = (next(iter(waiting.values())) for waiting in self._sessions.values())
         return [waiting.publish for waiting in islice((w for w in oldest if w.due(now_s)), limit)]
 
+    def untold(self, now_s: float) -> list[Publish]:
+        """The finals of sessions whose oldest event has not been stored in time, each once: whoever listens should not
+        have to wait for them until the broker can store again."""
+        untold = []
+        for waiting in self._sessions.values():
+            first_sent_s = next(iter(waiting.values())).first_sent_s
+            if first_sent_s is not None and now_s - first_sent_s >= TOLD_AFTER_S:
+                untold += [one for one in waiting.values() if one.publish.kind == "transcript-final" and not one.told]
+        for one in untold:
+            one.told = True
+        return [one.publish for one in untold]
+
     def mark_sent(self, publish_id: str, now_s: float) -> None:
         if session := self._session_of.get(publish_id):
-            self._sessions[session][publish_id].sent_s = now_s
+            waiting = self._sessions[session][publish_id]
+            waiting.sent_s = now_s
+            waiting.first_sent_s = waiting.first_sent_s or now_s
 
     def settle(self, publish_id: str) -> Publish | None:
         """Forgets an event that was stored or refused; None for one that is not waiting."""

@@ -116,7 +116,7 @@ def test_the_log_of_a_stopped_broker_is_one_file(stack):
     parent, _ = started(stack, "broker")
     parent.terminate()
     parent.wait(4.0)
-    assert [path.name for path in stack.paths.data.glob("events*")] == ["events.sqlite"]
+    assert [path.name for path in stack.paths.data.glob("events.sqlite*")] == ["events.sqlite"]
 
 
 # --- what cannot work is told once ---
