@@ -52,14 +52,14 @@ SLACK_MS = {"mic": 25.0}
 """The microphone is a remapped monitor: it hears a sample when the sink renders it, up to a block of 50 ms before it
 sounds, and nobody knows how much."""
 HEARD_WITHIN_S = 20.0
-END_WITHIN_S = 180.0
+END_WITHIN_S = 600.0
 SINK_WITHIN_S = 10.0
 BLOCKS = 50
 """The file is written so many utterances at a time."""
 WATCH_S = 5.0
 DISK_MB = 64
 DISK_MB_PER_MINUTE = 8
-FILE_WITHIN_S = 60.0
+FILE_WITHIN_S = 180.0
 """The file ends so long after the run at the latest: it waits while nobody reads it."""
 
 

@@ -24,7 +24,7 @@ pytestmark = [
 
 
 def test_whatever_fails_no_utterance_is_lost_repeated_or_misplaced():
-    with Laboratory(ROOT / "Procfile", MINUTES) as laboratory:
+    with Laboratory(ROOT / "Procfile", MINUTES, wrong_edges=True) as laboratory:
         outcome = laboratory.run(plan(SEED, MINUTES), print)
         print(laboratory.stack.log(500))
     verdict = outcome.verdict
