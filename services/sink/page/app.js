@@ -222,7 +222,7 @@ function closeSearch() {
 function setMenu(isOpen) {
   document.body.classList.toggle("menu", isOpen);
   byId("menu").setAttribute("aria-expanded", String(isOpen));
-  byId("main").inert = isOpen;
+  for (const covered of byId("main").children) covered.inert = isOpen;
 }
 
 const closeMenu = () => setMenu(false);
