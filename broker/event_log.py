@@ -6,7 +6,7 @@
                 covers a lane? ──▶ epoch older than the lane's ──▶ refused: stale-epoch
                    │           └─▶ not where coverage ends     ──▶ refused: not-next
                    ▼
-                seq := head + 1, coverage moves: one transaction
+                seq := head + 1, coverage moves: one transaction; a mark only moves coverage (`lanes` has the rules)
 
 A lane's coverage and the final that moves it are written together, so whoever resumes the lane at `covered_to`
 neither loses a final nor repeats one. Durable against the death of any process (WAL, `synchronous=NORMAL`), not
@@ -15,8 +15,9 @@ against power loss.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,25 @@ from typing import Any
 from causal import wire
 from causal.errors import WireError
 from causal.messages import DURABLE, EVENT_TYPES
-from causal.messages.log import Claim, Claimed, Coverage, LoggedEvent, Publish, Refused, Replay, Replayed, Stored
+from causal.messages.log import (
+    HEARD_SILENCE,
+    Claim,
+    Claimed,
+    Coverage,
+    LoggedEvent,
+    Publish,
+    Refused,
+    Replay,
+    Replayed,
+    Stored,
+)
+
+from .lanes import MAX_INTEGER, Lanes
 
 MAX_REPLAY = 1000
 MAX_REPLAY_BYTES = 1 << 20
 """A reply must fit into a body of `causal.wire`: at least one event, and no more once so much is in."""
 MAX_EVENT_BYTES = 1 << 20
-MAX_INTEGER = 2**63 - 1
 LOCKED_WITHIN_S = 0.2
 """How long another program that writes to the file may keep the broker waiting: it has other things to do."""
 
@@ -44,13 +57,6 @@ CREATE TABLE IF NOT EXISTS events (
     event BLOB NOT NULL
 );
 CREATE INDEX IF NOT EXISTS events_by_session ON events (session, seq);
-CREATE TABLE IF NOT EXISTS lanes (
-    stream TEXT NOT NULL,
-    lane TEXT NOT NULL,
-    epoch INTEGER NOT NULL,
-    covered_to INTEGER NOT NULL,
-    PRIMARY KEY (stream, lane)
-) WITHOUT ROWID;
 """
 
 
@@ -70,6 +76,7 @@ class EventLog:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(SCHEMA)
+        self._lanes = Lanes(self._db)
         oldest, head = self._db.execute("SELECT min(seq), max(seq) FROM events").fetchone()
         self.head_seq: int = head or 0
         self.oldest_seq: int = oldest or 1
@@ -77,27 +84,17 @@ class EventLog:
     def store(self, publishes: Iterable[Publish]) -> list[Stamped]:
         """Stores a batch in one transaction."""
         head_before = self.head_seq
-        self._db.execute("BEGIN IMMEDIATE")
         try:
-            stamped = [self._store_one(publish) for publish in publishes]
-            self._db.execute("COMMIT")
+            with self._transaction():
+                return [self._store_one(publish) for publish in publishes]
         except BaseException:
             self.head_seq = head_before
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
             raise
-        return stamped
 
     def claim(self, claim: Claim) -> Claimed:
-        """Gives the lane to the claim's epoch, unless a greater one has it. Raises `WireError` for no epoch at all."""
-        if not 0 <= claim.epoch <= MAX_INTEGER:
-            raise WireError(f"epoch {claim.epoch}, expected 0 to {MAX_INTEGER}")
-        self._db.execute(
-            "INSERT INTO lanes VALUES (?, ?, ?, 0) ON CONFLICT DO UPDATE SET epoch = max(epoch, excluded.epoch)",
-            (claim.stream, claim.lane, claim.epoch),
-        )
-        epoch, covered_to = self._lane(claim.stream, claim.lane)
-        return Claimed(stream=claim.stream, lane=claim.lane, epoch=epoch, covered_to=covered_to)
+        """Gives a stream to an epoch, and tells its lanes. Raises `WireError` for numbers that are none."""
+        with self._transaction():
+            return self._lanes.claim(claim)
 
     def replay(self, request: Replay) -> Replayed:
         """Stored events in order of `seq`, at most `limit` of them."""
@@ -124,17 +121,30 @@ class EventLog:
     def close(self) -> None:
         self._db.close()
 
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
     def _store_one(self, publish: Publish) -> Stamped:
         known = self._db.execute("SELECT seq FROM events WHERE key = ?", (publish.id,)).fetchone()
         if known:
             return Stamped(Stored(id=publish.id, seq=known[0]))
+        if publish.kind == HEARD_SILENCE:
+            return Stamped(self._mark(publish))
         try:
             fields = _checked(publish)
             fields["seq"] = self.head_seq + 1
             body = _packed(fields)
         except WireError as error:
             return Stamped(Refused(id=publish.id, code="malformed", message=str(error)))
-        if publish.coverage is not None and (refusal := self._cover(publish.id, publish.coverage)):
+        if publish.coverage is not None and (refusal := self._lanes.cover(publish.id, publish.coverage)):
             return Stamped(refusal)
         self.head_seq += 1
         self._db.execute(
@@ -143,34 +153,34 @@ class EventLog:
         )
         return Stamped(Stored(id=publish.id, seq=self.head_seq), LoggedEvent(kind=publish.kind, event=fields))
 
-    def _cover(self, publish_id: str, coverage: Coverage) -> Refused | None:
-        epoch, covered_to = self._lane(coverage.stream, coverage.lane)
-        if coverage.epoch < epoch:
-            text = f"epoch {coverage.epoch} of lane {coverage.lane} is over, {epoch} has it"
-            return Refused(id=publish_id, code="stale-epoch", message=text, covered_to=covered_to)
-        if coverage.from_chunk != covered_to or coverage.to_chunk < coverage.from_chunk:
-            text = f"covers {coverage.from_chunk} to {coverage.to_chunk}, but the lane is covered to {covered_to}"
-            return Refused(id=publish_id, code="not-next", message=text, covered_to=covered_to)
-        self._db.execute(
-            "INSERT OR REPLACE INTO lanes VALUES (?, ?, ?, ?)",
-            (coverage.stream, coverage.lane, coverage.epoch, coverage.to_chunk),
-        )
-        return None
-
-    def _lane(self, stream: str, lane: str) -> tuple[int, int]:
-        row = self._db.execute(
-            "SELECT epoch, covered_to FROM lanes WHERE stream = ? AND lane = ?", (stream, lane)
-        ).fetchone()
-        return (row[0], row[1]) if row else (0, 0)
+    def _mark(self, publish: Publish) -> Stored | Refused:
+        """Coverage without an event. It has no number to be known by, so a repeat shows by what it covers."""
+        try:
+            coverage = _in_range(publish)
+        except WireError as error:
+            return Refused(id=publish.id, code="malformed", message=str(error))
+        if self._lanes.has(coverage):
+            return Stored(id=publish.id, seq=self.head_seq)
+        return self._lanes.cover(publish.id, coverage) or Stored(id=publish.id, seq=self.head_seq)
 
 
 def _checked(publish: Publish) -> dict[str, Any]:
     """The event's fields, complete. Raises `WireError` for a type that is not stored, or fields that do not fit."""
     if publish.kind not in DURABLE:
         raise WireError(f"events of type {publish.kind[:40]!r} are not stored")
-    if publish.coverage is not None and max(publish.coverage.epoch, publish.coverage.to_chunk) > MAX_INTEGER:
-        raise WireError(f"numbers of a lane go to {MAX_INTEGER}")
+    if publish.coverage is not None:
+        _in_range(publish)
     return wire.to_map(wire.convert(publish.event, EVENT_TYPES[publish.kind]))
+
+
+def _in_range(publish: Publish) -> Coverage:
+    """The coverage of a publish. Raises `WireError` where there is none, or none that can be stored."""
+    coverage = publish.coverage
+    if coverage is None:
+        raise WireError(f"a {publish.kind} without coverage")
+    if max(coverage.epoch, coverage.to_chunk) > MAX_INTEGER:
+        raise WireError(f"numbers of a lane go to {MAX_INTEGER}")
+    return coverage
 
 
 def _packed(fields: dict[str, Any]) -> bytes:

@@ -19,7 +19,7 @@ SERVICES = set(FOLDERS) - {"causal", "causal.config"}
 
 TALKERS = {
     "src/causal": {"broker_link", "control_link", "export", "loop", "service", "subscription"},
-    "src/causal/testing": {"event_record", "fake_controller", "one_loop", "stack"},
+    "src/causal/testing": {"event_record", "fake_controller", "lone_gateway", "one_loop", "stack"},
     "broker": {"app"},
     "services/capture": {"app", "outlet"},
     "services/control": {"app", "client", "exporter", "follow", "live", "probes", "reading"},

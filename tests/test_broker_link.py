@@ -11,7 +11,7 @@ from causal.broker.app import Broker
 from causal.broker_link import HELLO_S, BrokerLink
 from causal.loop import receive_all
 from causal.messages import Gap, SessionStatus
-from causal.messages.log import Claim, Claimed, Hello, Publish, Stored
+from causal.messages.log import Claim, Claimed, Coverage, Hello, Publish, Stored
 from causal.testing.one_loop import OneLoop
 
 
@@ -121,7 +121,20 @@ def test_after_bye_there_is_no_hello(stack):
     assert wire.unpack(broker.heard[0][1], Hello) == wire.unpack(broker.heard[1][1], Hello)
 
 
-# --- claims ---
+# --- marks and claims ---
+
+
+def test_a_mark_is_sent_until_it_is_answered_and_is_no_event(stack):
+    settled: list[tuple[Publish, Stored]] = []
+    broker = OddBroker(stack)
+    link = BrokerLink(stack.service("test"), on_settled=lambda *answer: settled.append(answer))
+    link.mark(Coverage(stream="s/mic", lane="0", epoch=1, from_chunk=0, to_chunk=90))
+    stack.run_until(broker.published)
+    broker.die()
+    Broker(stack.service("broker"))
+    stack.run_until(lambda: link.idle)
+    ((mark, answer),) = settled
+    assert (mark.kind, mark.coverage.to_chunk, answer.seq) == ("heard-silence", 90, 0)
 
 
 def test_a_claim_is_made_until_it_is_answered(stack):
@@ -134,7 +147,7 @@ def test_a_claim_is_made_until_it_is_answered(stack):
     assert not link.idle
     Broker(stack.service("broker"))
     stack.run_until(lambda: link.idle)
-    assert claimed == [Claimed(stream="s/mic", lane="0", epoch=3, covered_to=0)]
+    assert [(one.lane, one.epoch, one.covered_to) for one in claimed] == [("0", 3, 0)]
 
 
 def test_the_answer_to_an_earlier_claim_does_not_settle_the_later_one(stack):

@@ -46,8 +46,6 @@ SELF_POLL_S = 1.0
 STOP_WITHIN_S = 3.0
 LAST_EVENTS_S = 0.5
 MAX_ID_LENGTH = 200
-REPLY_MARK = 5000
-"""Replies that wait for one slow client; more than requests of one client can be on the way, so none is dropped."""
 MAX_ERROR_LENGTH = 500
 
 
@@ -83,7 +81,6 @@ class Control:
         self._process = psutil.Process()
         self._closing_s: float | None = None
         self._router = me.context.socket(zmq.ROUTER)
-        self._router.sndhwm = REPLY_MARK
         self._router.bind(me.paths.address("control"))
         self._doorbell = me.context.socket(zmq.PUB)
         self._doorbell.bind(me.paths.address("doorbell"))
@@ -212,6 +209,7 @@ class Control:
             language=chosen.language or None,
             keyterms=chosen.keyterms,
             key=self._key,
+            new_sessions_per_minute=chosen.new_sessions_per_minute,
             new_id=_new_id,
             history=self._store.newest,
         )

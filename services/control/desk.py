@@ -32,6 +32,7 @@ from causal.messages.control import (
     Work,
 )
 
+from .bucket import Bucket
 from .crew import Crew, Now
 from .effects import Answer, Close, Effect, MintToken, ReadSession, Ring, Ticket, refuse
 from .engine_choice import choose_engine
@@ -59,6 +60,7 @@ class Facts:
     language: str | None = None
     keyterms: tuple[str, ...] = ()
     key: str | None = None
+    new_sessions_per_minute: int = 5
     new_id: Callable[[int], str] = str
     """A session's id, from the wall clock."""
     history: Callable[[], Iterable[Session]] = list
@@ -77,6 +79,7 @@ class Desk:
     def __init__(self, facts: Facts, unfinished: Iterable[Session] = ()) -> None:
         self._facts = facts
         self._crew = Crew(unfinished)
+        self._bucket = Bucket(facts.new_sessions_per_minute)
         self._held: list[_Held] = []
         self._close_by_s: float | None = None
         self._farewell_by_s: float | None = None
@@ -139,7 +142,8 @@ class Desk:
         if shutdown:
             self._told.add((poll.service, poll.instance))
         key = self._facts.key if poll.service == "stt" else None
-        answer = Work(streams=work, key=key, shutdown=shutdown)
+        granted = self._bucket.grant(poll.wishes, now.monotonic_s)
+        answer = Work(streams=work, key=key, granted=granted, shutdown=shutdown)
         return [*heard, *effects, Answer(ticket, {"ok": True} | wire.to_map(answer))]
 
     def _when_devices_known(self, ticket: Ticket | None, request: List | Start, now: Now) -> list[Effect]:

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from causal import clock
@@ -16,7 +16,7 @@ from causal.messages import TranscriptFinal, TranscriptPartial, TranscriptVoid
 from . import codec
 from .connection import Connection, Frame
 from .failures import Failure
-from .lane import Lane, Tile
+from .lane import CHUNK_MS, Lane, Tile
 from .pacing import Pacer
 from .session import Action, Advance, GoLive, Publish, RollOver, Session, Timing, Warn
 from .supply import Supply
@@ -28,7 +28,7 @@ log = logging.getLogger("causal.stt.attempt")
 
 ROOM_CHECK_S = 0.25
 ROLLOVER_WITHIN_S = 60.0
-"""A session that expires soon is ended between two turns, or after so long without a pause."""
+"""A session that expires soon is ended in a pause between two turns, or after so long without one."""
 
 
 class Listener(Protocol):
@@ -36,10 +36,10 @@ class Listener(Protocol):
 
     @property
     def must_end(self) -> bool:
-        """Whether the attempt shall end before the stream does."""
+        """Whether the attempt shall end before the lane does."""
 
-    def live(self) -> None:
-        """The session began."""
+    async def begin(self) -> tuple[Lane, Scribe]:
+        """The session is live: what it shall transcribe, from the connection's zero on."""
 
     def heard(self) -> None:
         """The service has said how far it is, or something that it heard."""
@@ -50,8 +50,8 @@ class Listener(Protocol):
     def show(self, event: TranscriptPartial | TranscriptVoid) -> None:
         """Something changed that may change again."""
 
-    def final(self, event: TranscriptFinal, tile: Tile) -> None:
-        """Something that will not change, and the chunks that it covers."""
+    def final(self, event: TranscriptFinal | None, tile: Tile) -> None:
+        """Something that will not change, and the chunks that it covers; `None`: nothing was said in them."""
 
 
 @dataclass(frozen=True)
@@ -60,35 +60,42 @@ class Outcome:
 
     failure: Failure | None
     """`None` after an end in good order."""
+    opened: bool
+    """Whether the service may count it as a session."""
     reached_end: bool
-    """Everything up to the stream's end mark was sent."""
+    """Everything up to the lane's end, or the stream's end mark, was sent."""
     terminated: bool
     """The failure, if any, came after `Terminate`."""
+    idle: bool
+    """It ended because nobody speaks."""
 
 
 class Attempt:
-    """One connection. Used once."""
+    """One connection. Used once. `idle_close_s`: ends after so long a silence; 0: never."""
 
     def __init__(
-        self, target: Target, lane: Lane, supply: Supply, scribe: Scribe, timing: Timing, listener: Listener
+        self, target: Target, supply: Supply, timing: Timing, listener: Listener, *, idle_close_s: float
     ) -> None:
         now_s = clock.now_s()
         formatting = target.options.formatting_requested
         self._target = target
-        self._lane = lane
         self._supply = supply
-        self._scribe = scribe
         self._listener = listener
         self._session = Session(now_s=now_s, formatting_requested=formatting, timing=timing)
         self._pacer = Pacer.for_engine(now_s) if target.is_engine else Pacer.for_service(now_s)
         self._room = asyncio.Event()
+        self._work: tuple[Lane, Scribe] | None = None
+        self._live_s = now_s
+        self._idle_close_chunks = round(idle_close_s * 1000 / CHUNK_MS)
+        self._quiet_from = 0
+        """The first chunk of the present silence."""
+        self._shown: set[int] = set()
         self._roll_over_by_s: float | None = None
         self._reached_end = False
         self._terminated = False
 
     async def run(self) -> Outcome:
-        """Connects and works until the stream's end, the session's end, or a failure."""
-        self._lane.begin_connection()
+        """Connects and works until the lane's end, the session's end, or a failure."""
         failure = await Connection(self._target, self._session, self._on_action).run(self._audio())
         if self._session.unreadable or self._session.unknown or self._session.dropped_turns:
             log.warning(
@@ -97,24 +104,35 @@ class Attempt:
                 self._session.unknown,
                 self._session.dropped_turns,
             )
-        return Outcome(failure, self._reached_end, self._terminated)
+        idle = self._work is not None and not self._reached_end and self._is_idle(self._work[0])
+        return Outcome(failure, self._session.opened, self._reached_end, self._terminated, idle)
 
     async def _audio(self) -> AsyncIterator[Frame]:
-        """The lane's chunks as messages, as fast as they may go; ends at the end mark, or when told to."""
-        while True:
-            recorded = await self._supply.wait_for(self._lane.next_index, self._must_end)
+        """The lane's chunks as messages, as fast as they may go; ends at the lane's end, or when told to."""
+        lane, _ = self._work = await self._listener.begin()
+        self._quiet_from = lane.next_index
+        while not lane.all_sent:
+            recorded = await self._supply.wait_for(lane.next_index, self._must_end)
             if recorded is None or recorded.chunk.end or not await self._may_send():
                 self._reached_end = recorded is not None and recorded.chunk.end
                 self._terminated = True
                 return
-            yield Frame(codec.audio_frame(recorded.samples), functools.partial(self._sent, recorded))
+            yield Frame(codec.audio_frame(recorded.samples), functools.partial(self._sent, lane, recorded))
+        self._reached_end = self._terminated = True
 
     def _must_end(self) -> bool:
-        if self._listener.must_end:
+        if self._listener.must_end or self._work is None:
+            return self._listener.must_end
+        lane, _ = self._work
+        if self._roll_over_by_s is not None and clock.now_s() >= self._roll_over_by_s:
             return True
-        if self._roll_over_by_s is None:
+        if self._session.has_open_turn:
             return False
-        return not self._session.has_open_turn or clock.now_s() >= self._roll_over_by_s
+        return self._is_idle(lane) or (self._roll_over_by_s is not None and lane.in_pause)
+
+    def _is_idle(self, lane: Lane) -> bool:
+        quiet = lane.next_index - self._quiet_from
+        return 0 < self._idle_close_chunks <= quiet and lane.to_chunk is None
 
     async def _may_send(self) -> bool:
         """Waits for its turn; False when it was told to end meanwhile."""
@@ -130,38 +148,73 @@ class Attempt:
                 continue
         return False
 
-    def _sent(self, recorded: Recorded) -> None:
+    def _sent(self, lane: Lane, recorded: Recorded) -> None:
         self._pacer.sent(clock.now_s())
-        self._lane.sent(recorded.chunk, recorded.samples)
+        lane.sent(recorded.chunk, recorded.samples)
+        if recorded.chunk.active:
+            self._quiet_from = lane.next_index
         self._listener.sent(recorded)
 
     def _on_action(self, action: Action) -> None:
         match action:
             case GoLive(session_id):
+                self._live_s = clock.now_s()
                 log.info("session %s of the speech service is live", session_id)
-                self._listener.live()
             case Publish(fact):
                 self._publish(fact)
-            case Advance(received_ms):
+            case Advance(processed_ms):
                 self._listener.heard()
-                self._advance(received_ms)
+                self._advance(processed_ms)
             case RollOver():
                 self._roll_over_by_s = clock.now_s() + ROLLOVER_WITHIN_S
             case Warn(text):
                 log.warning("the speech service warns: %s", text)
 
     def _publish(self, fact: Fact) -> None:
-        if not isinstance(fact, Void):
-            self._listener.heard()
-        event = self._scribe.event(fact)
-        if isinstance(fact, Final) and isinstance(event, TranscriptFinal):
+        if self._work is None:
+            return  # nothing was sent yet, so there is nothing to tell
+        lane, scribe = self._work
+        if isinstance(fact, Void):
+            self._take_back(fact.order, scribe)
+            return
+        self._listener.heard()
+        if fact.words:  # what the service hears is no silence, however quiet it is
+            self._quiet_from = max(self._quiet_from, lane.index_at(fact.words[-1].end_ms) + 1)
+        last = fact.words[-1] if fact.words else None
+        own = tuple(word for word in fact.words if lane.holds(word.start_ms, word.end_ms))
+        if fact.words and not own:
+            self._take_back(fact.order, scribe)
+        else:
+            if len(own) < len(fact.words):
+                fact = replace(fact, words=own, text=" ".join(word.text for word in own))
+            self._tell(fact, lane, scribe)
+        if last is not None:
+            self._advance(last.end_ms)
+
+    def _tell(self, fact: Fact, lane: Lane, scribe: Scribe) -> None:
+        event = scribe.event(fact)
+        if isinstance(event, TranscriptFinal) and isinstance(fact, Final):
             last = fact.words[-1] if fact.words else None
-            tile = self._lane.tile((last.start_ms, last.end_ms) if last else None)
-            self._advance(last.end_ms if last else 0)
-            self._listener.final(event, tile)
+            self._shown.discard(fact.order)
+            self._listener.final(event, lane.tile((last.start_ms, last.end_ms) if last else None))
         elif not isinstance(event, TranscriptFinal):
+            self._shown.add(fact.order)
             self._listener.show(event)
 
-    def _advance(self, received_ms: int) -> None:
-        self._pacer.received(received_ms)
+    def _take_back(self, order: int, scribe: Scribe) -> None:
+        event = scribe.event(Void(order))
+        if order in self._shown and isinstance(event, TranscriptVoid):
+            self._listener.show(event)
+        self._shown.discard(order)
+
+    def _advance(self, processed_ms: int) -> None:
+        """The service has come so far, or at least taken so much in: what lies well before it, and holds no open turn,
+        need not be sent again."""
+        self._pacer.received(processed_ms)
         self._room.set()
+        if self._work is None or self._session.has_open_turn:
+            return
+        if not self._target.is_engine:  # what it took in ahead of time may wait in its buffer
+            processed_ms = min(processed_ms, round((clock.now_s() - self._live_s) * 1000))
+        if tile := self._work[0].mark(processed_ms):
+            self._listener.final(None, tile)

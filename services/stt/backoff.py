@@ -27,13 +27,16 @@ class Backoff:
         """A session began."""
         self._begun_s = now_s
 
-    def ended(self, now_s: float, *, at_least_s: float = 0.0, at_once: bool = False) -> float:
+    def ended(
+        self, now_s: float, *, at_least_s: float = 0.0, at_most_s: float | None = None, at_once: bool = False
+    ) -> float:
         """A connection ended, or failed to begin: how long to wait now. `at_once` is for ends that are no failure;
-        it holds once in a row."""
+        it holds once in a row. `at_most_s` is for doors that cost nothing to knock at."""
         lasted = self._begun_s is not None and now_s - self._begun_s >= self._lasting_s
         self._begun_s = None
         self.tries = 0 if lasted else self.tries + 1
         if at_once and self.tries <= 1:
             return at_least_s
-        longest_s = min(self._most_s, self._first_s * 2.0 ** min(self.tries, 16))
+        most_s = self._most_s if at_most_s is None else at_most_s
+        longest_s = min(most_s, self._first_s * 2.0 ** min(self.tries, 16))
         return max(at_least_s, longest_s * self._chance.uniform(0.5, 1.0))

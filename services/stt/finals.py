@@ -1,4 +1,4 @@
-"""Finals on their way to the broker: one at a time, because each must begin where the one before it ended."""
+"""Finals and marks on their way to the broker: one at a time, because each must begin where the one before it ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .lane import Lane, Tile
 class Send:
     """Publish this, and tell what became of it."""
 
-    event: TranscriptFinal
+    event: TranscriptFinal | None
+    """`None` for a mark: nothing was said there."""
     coverage: Coverage
 
 
@@ -25,24 +26,28 @@ Verdict = Literal["stored", "superseded", "out-of-step"]
 
 
 class FinalQueue:
-    """The finals of one lane. The first is at the broker, the others wait: as many as were said while it was away.
+    """The finals and marks of one lane. The first is at the broker, the others wait: as many as came while it was away.
 
-    Coverage moves when a final is stored, and by nothing else.
+    Coverage moves when one is stored, and by nothing else.
     """
 
     def __init__(self, stream: str, lane: Lane, epoch: int) -> None:
+        self.lane = lane
         self._stream = stream
-        self._lane = lane
         self._epoch = epoch
-        self._waiting: deque[tuple[TranscriptFinal, Tile]] = deque()
+        self._waiting: deque[tuple[TranscriptFinal | None, Tile]] = deque()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, event: TranscriptFinal, tile: Tile) -> Send | None:
-        """A new final; what to publish now, if the way is free."""
+    def add(self, event: TranscriptFinal | None, tile: Tile) -> Send | None:
+        """A new final, or mark (`None`); what to publish now, if the way is free."""
         self._waiting.append((event, tile))
         return self._first() if len(self._waiting) == 1 else None
+
+    def awaits(self, coverage: Coverage) -> bool:
+        """Whether this is what was sent last, and not something from before the stream was claimed anew."""
+        return bool(self._waiting) and self._waiting[0][1] == Tile(coverage.from_chunk, coverage.to_chunk)
 
     def settle(self, answer: Stored | Refused) -> tuple[Verdict, Send | None]:
         """The broker's answer to the first; and what to publish now."""
@@ -50,14 +55,14 @@ class FinalQueue:
             self._waiting.clear()
             return ("superseded" if answer.code == "stale-epoch" else "out-of-step"), None
         _, tile = self._waiting.popleft()
-        self._lane.stored(tile)
+        self.lane.stored(tile)
         return "stored", self._first() if self._waiting else None
 
     def _first(self) -> Send:
         event, tile = self._waiting[0]
         coverage = Coverage(
             stream=self._stream,
-            lane=self._lane.name,
+            lane=self.lane.name,
             epoch=self._epoch,
             from_chunk=tile.from_chunk,
             to_chunk=tile.to_chunk,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
+import secrets
 import time
 from typing import Any
 
@@ -26,14 +26,14 @@ from causal.loop import AsyncLoop, receive_all
 from causal.messages import Chunk, QueueDepth, TranscriptFinal
 from causal.messages.audio import CHUNK_SAMPLES
 from causal.messages.control import Assignment, Work
-from causal.messages.log import Claim, Claimed, Coverage, Publish, Refused, Stored
+from causal.messages.log import Claimed, Coverage, Publish, Refused, Stored
 from causal.service import Service
 
 from . import target
-from .backoff import Backoff
 from .options import Key
+from .permits import Permits
 from .session import Timing
-from .stream import LANE, SpeechStream
+from .stream import SpeechStream
 from .supply import Supply
 from .surroundings import Surroundings
 
@@ -63,14 +63,17 @@ class Gateway:
         me.loop.on_readable(self._inlet, self._receive)
         self._broker = BrokerLink(me, on_settled=self._on_settled, on_claimed=self._on_claimed)
         self._control = ControlLink(me, report=self._report, on_work=self._on_work)
+        self._permits = Permits(secrets.token_hex(6), changed=self._control.nudge)
         self._around = Surroundings(
             choose=self._choose,
-            claim=lambda stream, lane, epoch: self._broker.claim(Claim(stream=stream, lane=lane, epoch=epoch)),
+            claim=self._broker.claim,
+            permit=lambda live, unless: self._permits.get(live=live, unless=unless),
             publish=self._publish,
             emit=self._broker.emit,
             changed=self._control.nudge,
             sending=self._sending,
             timing=timing,
+            idle_close_s=me.settings.idle_close_s,
         )
         me.on_stop(self._spawn_stop)
 
@@ -99,6 +102,7 @@ class Gateway:
     def _report(self) -> dict[str, Any]:
         latency = {"sending": self._sending.summary(), "storing": self._answering.summary()}
         return {
+            "wishes": self._permits.wishes,
             "streams": tuple(stream.report() for stream in self._streams.values()),
             "queues": {
                 "in": QueueDepth(depth=0, capacity=int(self._inlet.rcvhwm), dropped=self._dropped),
@@ -113,6 +117,7 @@ class Gateway:
 
     def _on_work(self, work: Work) -> None:
         self._key = Key(work.key) if work.key else None
+        self._permits.grant(work.granted)
         wanted = {assignment.stream: assignment for assignment in work.streams}
         for name, stream in list(self._streams.items()):
             if name not in wanted or wanted[name].epoch != stream.assignment.epoch:
@@ -130,7 +135,7 @@ class Gateway:
             log.error("an assignment is ignored: %s", error)
             return
         supply = Supply(JournalReader(folder, assignment.stream))
-        stream = SpeechStream(assignment, supply, Backoff(random.Random()), self._around)
+        stream = SpeechStream(assignment, supply, self._around)
         self._streams[assignment.stream] = stream
         self._tasks[assignment.stream] = self._me.loop.spawn(self._run(stream))
 
@@ -142,17 +147,20 @@ class Gateway:
 
     def _forget(self, name: str) -> None:
         """The stream is done, or another worker's."""
-        del self._streams[name]
+        stream = self._streams.pop(name)
         self._tasks.pop(name).cancel()
-        self._broker.forget_claim(name, LANE)
+        self._broker.forget_claim(name, stream.asked_for)
 
     def _choose(self, assignment: Assignment) -> target.Target:
         return target.choose(assignment, self._me.settings, self._key, self._me.paths.engine_file)
 
     # --- the broker ---
 
-    def _publish(self, event: TranscriptFinal, coverage: Coverage) -> None:
-        self._published_s[self._broker.publish(event, coverage)] = time.monotonic()
+    def _publish(self, event: TranscriptFinal | None, coverage: Coverage) -> None:
+        if event is None:
+            self._broker.mark(coverage)
+        else:
+            self._published_s[self._broker.publish(event, coverage)] = time.monotonic()
 
     def _on_settled(self, publish: Publish, answer: Stored | Refused) -> None:
         published_s = self._published_s.pop(publish.id, None)
@@ -161,7 +169,7 @@ class Gateway:
         coverage = publish.coverage
         stream = self._streams.get(coverage.stream) if coverage else None
         if stream is not None and coverage is not None and coverage.epoch == stream.assignment.epoch:
-            stream.settled(answer)
+            stream.settled(coverage, answer)
 
     def _on_claimed(self, claimed: Claimed) -> None:
         if stream := self._streams.get(claimed.stream):

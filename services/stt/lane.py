@@ -5,6 +5,9 @@ final covers. The finals' chunks are tiles: each begins where the one before end
 begins at the last tile's end, and neither repeats nor loses a word. Hence a tile must end in silence, between its last
 word and the next one. The service's own edges are too coarse for that (a last word may end 240 ms late, a first one
 start a second early), so the seam lies in the first silence of the audio near the last word's end.
+
+Lanes lie side by side too, but their seam may be in the middle of speech. So both are sent with a second of the other,
+and a word belongs to the lane that holds its middle.
 """
 
 from __future__ import annotations
@@ -30,13 +33,21 @@ SILENT_LEVEL = 32.0
 """A chunk below -60 dBFS is silent whatever the noise floor (as a root mean square of int16)."""
 SILENT_RATIO = 2.0
 """A chunk within 6 dB of the floor is silent."""
+OVERLAP_CHUNKS = 10
+"""So much of its neighbour is sent with a lane, on either side."""
+UNPROVED_MS = 10_000
+"""So far behind what the service has processed a mark lies: a turn that is not told yet does not begin before it."""
+MARK_CHUNKS = 50
+"""A mark covers at least so much: each is a write."""
+PAUSE_CHUNKS = 3
+"""So many silent chunks are a pause."""
 KEPT_CHUNKS = 600
 """So many chunks before the coverage's end stay known, for words that are said to start early."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """The chunks that one final covers: `from_chunk` up to, and without, `to_chunk`."""
+    """The chunks that one final, or mark, covers: `from_chunk` up to, and without, `to_chunk`."""
 
     from_chunk: int
     to_chunk: int
@@ -73,8 +84,11 @@ class Lane:
     Holds a few numbers for each chunk sent and not yet covered, and for a minute before that.
     """
 
-    def __init__(self, name: str, covered_to: int) -> None:
+    def __init__(self, name: str, covered_to: int, *, from_chunk: int = 0, to_chunk: int | None = None) -> None:
         self.name = name
+        self.from_chunk = from_chunk
+        self.to_chunk = to_chunk
+        """The first chunk that is the next lane's; `None`: this is the last lane, and has all that is to come."""
         self.covered_to = covered_to
         """The first chunk that no stored final covers."""
         self.promised_to = covered_to
@@ -87,12 +101,27 @@ class Lane:
         """The index of the chunk in the first row of `_sent`."""
         self._begin = covered_to
         """The chunk that is the connection's zero."""
+        self._own = covered_to
+        """The first chunk whose words this connection shall tell."""
         self._sent = _Sent()
 
     def begin_connection(self) -> None:
-        """A new connection: its time starts at zero, with the first chunk that no final covers."""
-        self.next_index = self._base = self._begin = self.promised_to
+        """A new connection: its time starts at zero, with the first chunk that no final covers, or a second before it
+        where the lane before this one ends."""
+        at_seam = self.promised_to == self.from_chunk
+        self._own = self.promised_to
+        self.next_index = self._base = self._begin = max(0, self._own - OVERLAP_CHUNKS * at_seam)
         self._sent = _Sent()
+
+    @property
+    def all_sent(self) -> bool:
+        """Whether the lane's end, and a second of the next lane, were sent."""
+        return self.to_chunk is not None and self.next_index >= self.to_chunk + OVERLAP_CHUNKS
+
+    @property
+    def all_promised(self) -> bool:
+        """Whether the lane has an end, and everything before it is covered, stored or on its way."""
+        return self.to_chunk is not None and self.promised_to >= self.to_chunk
 
     def sent(self, chunk: Chunk, samples: npt.NDArray[np.int16]) -> None:
         """The next chunk went out. Raises `ValueError` for any other: the mapping would be wrong for ever."""
@@ -125,9 +154,37 @@ class Lane:
         Moves `promised_to`."""
         start_ms, end_ms = last_word_ms or (0, max(0, self.sent_ms - SEARCH_MS))
         seam = self._seam(min(start_ms, self.sent_ms), min(end_ms, self.sent_ms))
-        tile = Tile(self.promised_to, min(max(seam, self.promised_to + 1), max(self.next_index, self.promised_to)))
-        self.promised_to = tile.to_chunk
-        return tile
+        return self._promise(min(max(seam, self.promised_to + 1), max(self.next_index, self.promised_to)))
+
+    def mark(self, processed_ms: int) -> Tile | None:
+        """What may be covered without a final, when the service has processed so much and no turn is open. Moves
+        `promised_to`."""
+        to_chunk = self._begin + (processed_ms - UNPROVED_MS) // CHUNK_MS
+        return self._promise(to_chunk) if to_chunk - self.promised_to >= MARK_CHUNKS else None
+
+    def mark_to(self, to_chunk: int) -> Tile | None:
+        """The same up to a chunk that is known to be done with, if it is not covered. Moves `promised_to`."""
+        return self._promise(to_chunk) if to_chunk > self.promised_to else None
+
+    def holds(self, start_ms: int, end_ms: int) -> bool:
+        """Whether a word belongs to this lane, by its middle; it stands there in the service's time.
+
+        An edge that the service misplaced lies in silence, mostly: only the last loud part of the word counts.
+        """
+        if start_ms >= (self._own - self._begin) * CHUNK_MS and self.to_chunk is None:
+            return True
+        start_ms, end_ms = self._loud_part(start_ms, end_ms)
+        middle = self._begin + (start_ms + end_ms) // 2 // CHUNK_MS
+        return self._own <= middle and (self.to_chunk is None or middle < self.to_chunk)
+
+    @property
+    def in_pause(self) -> bool:
+        """Whether the last chunks that were sent are silent."""
+        return len(self._sent) >= PAUSE_CHUNKS and all(self._silent(len(self._sent) - PAUSE_CHUNKS, len(self._sent)))
+
+    def index_at(self, service_ms: int) -> int:
+        """Which chunk has this moment of the service's time."""
+        return self._begin + service_ms // CHUNK_MS
 
     def stored(self, tile: Tile) -> None:
         """The broker has the final. Raises `ValueError` when it is not the next one."""
@@ -161,14 +218,36 @@ class Lane:
         levels = self._sent.levels[low:high]
         if not levels:
             return self._base + low
-        floor = min(self._sent.levels[max(0, low - FLOOR_CHUNKS) : high])
-        silent = [value <= max(SILENT_LEVEL, SILENT_RATIO * floor) for value in levels]
+        silent = self._silent(low, high)
         if any(silent):
             first = silent.index(True)
             last = next((row for row in range(first, len(silent)) if not silent[row]), len(silent))
             return self._base + low + (first + last) // 2
         near = levels[: max(1, 2 * LATE_END_MS // CHUNK_MS)]  # no silence: the speech was cut, so cut it near there
         return self._base + low + near.index(min(near))
+
+    def _silent(self, low: int, high: int) -> list[bool]:
+        """Which of these rows are silent, by the noise floor up to there."""
+        floor = min(self._sent.levels[max(0, low - FLOOR_CHUNKS) : high])
+        return [value <= max(SILENT_LEVEL, SILENT_RATIO * floor) for value in self._sent.levels[low:high]]
+
+    def _loud_part(self, start_ms: int, end_ms: int) -> tuple[int, int]:
+        """The last part of a span without silence; all of it where nothing, or everything, is silent."""
+        low, high = self._row(start_ms), self._row(end_ms - 1) + 1
+        silent = self._silent(low, high) if low < min(high, len(self._sent)) else []
+        if all(silent):
+            return start_ms, end_ms
+        last = max(n for n, quiet in enumerate(silent) if not quiet)
+        first = next((n + 1 for n in range(last, -1, -1) if silent[n]), 0)
+        before = self._base - self._begin + low
+        return max(start_ms, (before + first) * CHUNK_MS), min(end_ms, (before + last + 1) * CHUNK_MS)
+
+    def _promise(self, to_chunk: int) -> Tile:
+        """The next tile; it does not end behind the lane."""
+        end = to_chunk if self.to_chunk is None else min(to_chunk, self.to_chunk)
+        tile = Tile(self.promised_to, max(end, self.promised_to))
+        self.promised_to = tile.to_chunk
+        return tile
 
     def _row(self, service_ms: int) -> int:
         return min(max(service_ms // CHUNK_MS - (self._base - self._begin), 0), len(self._sent))

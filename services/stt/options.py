@@ -106,8 +106,10 @@ def _query(options: Options) -> dict[str, str]:
     }
     if kind == "streaming":
         query["format_turns"] = str(options.format_turns).lower()
-    if kind == "pro" and options.mode:
-        query["mode"] = options.mode
+    if kind == "pro":
+        query["acknowledge_silence"] = "true"
+        if options.mode:
+            query["mode"] = options.mode
     if kind != "streaming" and options.languages:
         query["language_codes"] = json.dumps(options.languages)
     if not options.languages and options.model != "universal-streaming-english":

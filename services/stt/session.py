@@ -129,7 +129,7 @@ class Publish:
 
 @dataclass(frozen=True)
 class Advance:
-    """The service has taken in so much audio."""
+    """The service has come so far in the audio."""
 
     received_ms: int
 
@@ -182,6 +182,11 @@ class Session:
         """When `Woke` is due."""
         times = [*self._deadlines.values(), self._turns.deadline_s]
         return min((time_s for time_s in times if time_s is not None), default=None)
+
+    @property
+    def opened(self) -> bool:
+        """Whether the socket ever was open: from then on the service counts a session."""
+        return self._opened_unix_s > 0.0
 
     @property
     def has_open_turn(self) -> bool:
@@ -252,8 +257,8 @@ class Session:
                 return self._publish(self._turns.turn(message, now_s))
             case ServiceError(code, text):
                 return self._end(classify(text, code))
-            case Heartbeat(received_ms):
-                return [Advance(received_ms)]
+            case Heartbeat(ms) | codec.Silence(end_ms=ms) | codec.SpeechStarted(ms):
+                return [Advance(ms)]
             case ServiceWarning(_, text):
                 return [Warn(text)]
             case Unreadable():

@@ -1,70 +1,66 @@
 """One stream on its way through the speech service, from its first chunk to its last final.
 
-    claim the lane ──▶ wait for a chunk ──▶ connect, send, hear ──▶ all said? ──yes──▶ all stored? ──yes──▶ done
-          ▲                   ▲                                        │no                 │refused
-          │                   └────────────── back off ◀───────────────┘                   │
-          └────────────────────────────────────────────────────────────────────────────────┘
+    claim ──▶ the open lane, live ──────────────────────▶ all said ──▶ all stored ──▶ done
+      ▲       the lanes behind, one after the other, beside it ──▲         │refused
+      └────────────────────────────────────────────────────────────────────┘
 
-Whatever goes wrong, the next connection begins with the first chunk that no final covers.
+The broker knows the lanes, so whoever claims the stream finds them all. After an outage the session that comes first
+takes what is said from now on, in a new lane; the lane that ends there follows on a connection of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
+import random
 
 from causal import clock
-from causal.errors import CausalError
 from causal.journal_record import Recorded
-from causal.messages import StreamName, TranscriptFinal, TranscriptPartial, TranscriptVoid
+from causal.messages import TranscriptFinal
 from causal.messages.control import Assignment, Fault, StreamReport
-from causal.messages.log import Claimed, Refused, Stored
+from causal.messages.log import Claim, Claimed, Coverage, LaneRange, Refused, Stored
 
-from .attempt import Attempt, Outcome
 from .backoff import Backoff
-from .failures import Failure, from_engine
 from .finals import FinalQueue, Send
 from .health import Health
-from .lane import CHUNK_MS, SAMPLES_PER_MS, Lane, Tile
+from .lane import CHUNK_MS, SAMPLES_PER_MS, Lane, Tile, level
+from .runner import Runner
+from .seam import SEARCH_CHUNKS, seam
 from .supply import Supply
 from .surroundings import Surroundings
-from .target import Target
-from .transcript import Scribe
 
 log = logging.getLogger("causal.stt.stream")
 
-LANE = "0"
+FIRST_LANE = LaneRange(lane="0", from_chunk=0, to_chunk=None, covered_to=0)
 BEHIND_CHUNKS = 30
-"""More than three seconds behind is catching up."""
-LOOK_AGAIN_S = 0.5
-"""How often a stream that cannot go on looks whether something has changed."""
-PATIENCE_S = 3.0
-"""How long the local engine may take to appear before it is an error."""
-BAD_ENDS = 3
-"""So often a service may end without `Termination` and without a new final before its word is taken for the last."""
+"""More than three seconds behind is catching up, and transcribed beside what is said now."""
+ENGINE_BEHIND_CHUNKS = 200
+"""The local engine catches up on as much in a second or two, so it does so first."""
 
 
 class SpeechStream:
     """One stream, in one epoch. `run` ends when all that was said is stored, another worker has it, or we must end."""
 
-    def __init__(self, assignment: Assignment, supply: Supply, backoff: Backoff, around: Surroundings) -> None:
+    def __init__(self, assignment: Assignment, supply: Supply, around: Surroundings) -> None:
         self.assignment = assignment
         self.supply = supply
         self.superseded = False
-        """Another worker has the lane: nothing of this stream is ours any more."""
+        """Another worker has the stream: nothing of it is ours any more."""
         self.done = False
         """Everything was said and is stored."""
-        self._backoff = backoff
+        self.asked_for = ""
+        """The lane of the last claim."""
         self._around = around
-        self._claim_lane(0)
-        self._claimed: asyncio.Future[Claimed] | None = None
-        self._settled = asyncio.Event()
-        self._health = Health(assignment.stream, around.changed)
+        self._answer: asyncio.Future[Claimed] | None = None
+        self._news = asyncio.Event()
+        self._queues: dict[str, FinalQueue] = {}
+        """By lane, from the stream's start on; the open lane is the last."""
+        self._live = self._runner(self._queue(FIRST_LANE), live=True)
+        self._behind: Runner | None = None
         self._sent_ms: int | None = None
         self._final_ms: int | None = None
-        self._connections = 0
-        self._bad_ends = 0
-        self._blocked_s: float | None = None
+        self._connections = itertools.count(1)
         self._out_of_step = False
         self._finish_now = False
 
@@ -76,42 +72,48 @@ class SpeechStream:
 
     def claimed(self, claimed: Claimed) -> None:
         """The broker's answer to a claim."""
-        if self._claimed is not None and not self._claimed.done():
-            self._claimed.set_result(claimed)
+        if self._answer is not None and not self._answer.done() and claimed.lane == self.asked_for:
+            self._answer.set_result(claimed)
 
-    def settled(self, answer: Stored | Refused) -> None:
-        """The broker's answer to a final."""
-        verdict, send = self._finals.settle(answer)
+    def settled(self, coverage: Coverage, answer: Stored | Refused) -> None:
+        """The broker's answer to a final or a mark."""
+        queue = self._queues.get(coverage.lane)
+        if queue is None or not queue.awaits(coverage):
+            return  # said before the stream was claimed anew, and said again since
+        verdict, send = queue.settle(answer)
         if verdict == "stored":
-            self._final_ms = self._lane.covered_to_ms() or self._final_ms
+            self._final_ms = self._covered_to_ms()
         else:
             log.warning("%s: the broker refused a final: %s", self.assignment.stream, answer)
-            self.superseded = verdict == "superseded"
-            self._out_of_step = verdict == "out-of-step"
+            self.superseded = self.superseded or verdict == "superseded"
+            self._out_of_step = self._out_of_step or verdict == "out-of-step"
         self._send(send)
-        self._settled.set()
-        self.supply.wake()
+        self._wake()
 
     def finish_now(self) -> None:
         """The gateway is about to end: get the last words of what was sent."""
         self._finish_now = True
-        self.supply.wake()
-        self._settled.set()
+        self._wake()
 
     def report(self) -> StreamReport:
         """How it is, for the controller."""
-        behind = 0 if self.done else max(0, self.supply.next_index - self._lane.next_index)
-        speech = self._health.speech
-        catching_up = speech == "live" and behind > BEHIND_CHUNKS
+        backlog_ms = 0 if self.done else self._backlog_ms()
+        health = self._live.health
+        speech, fault = health.speech, health.fault
+        if self._behind is not None:
+            fault = fault or self._behind.health.fault
+            speech = self._behind.health.speech if self._live.said else speech
+        if speech == "live" and (self._behind is not None or backlog_ms > BEHIND_CHUNKS * CHUNK_MS):
+            speech = "catching-up"
         return StreamReport(
             stream=self.assignment.stream,
             epoch=self.assignment.epoch,
-            speech="catching-up" if catching_up else speech,
+            speech=speech,
             sent_ms=self._sent_ms,
             final_ms=self._final_ms,
-            backlog_ms=behind * CHUNK_MS,
+            backlog_ms=backlog_ms,
             done=self.done,
-            fault=self._health.fault,
+            fault=fault,
         )
 
     # --- its life ---
@@ -121,25 +123,40 @@ class SpeechStream:
         self._out_of_step = True
         while not self._over:
             if self._out_of_step:
-                await self._ask_for_lane()
-            elif await self._go_on() and await self._all_stored():
+                await self._take_lanes()
+                continue
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._run_live())
+                group.create_task(self._catch_up())
+            if await self._all_stored():
                 self.done = True
-                self._health.show("idle")
+                self._live.health.show("idle")
                 return
 
     @property
     def must_end(self) -> bool:
-        """Whether a connection shall end before the stream does."""
+        """Whether connections shall end before their lanes do."""
         return self._over or self._out_of_step
 
-    def live(self) -> None:
-        """A session began."""
-        self._backoff.begun(clock.now_s())
-        self._health.show("live")
+    async def divide(self, queue: FinalQueue, *, patient: bool) -> FinalQueue:
+        """The lane for a session that has just begun: where much has piled up, a new one, in which new speech comes at
+        once."""
+        first = self._place_of_seam(queue.lane, ENGINE_BEHIND_CHUNKS if patient else BEHIND_CHUNKS)
+        if first is None:
+            return queue
+        claimed = await self._ask(str(first), first)
+        new = next((lane for lane in claimed.lanes if lane.lane == self.asked_for), None)
+        if new is None or self.must_end:
+            return queue
+        log.info("%s: new speech from chunk %d on, what is before it beside", self.assignment.stream, first)
+        queue.lane.to_chunk = first
+        opened = self._queues[new.lane] = self._queue(new)
+        self._news.set()
+        return opened
 
-    def heard(self) -> None:
-        """The service has said that it hears us: nothing is wrong any more."""
-        self._health.well()
+    def next_turn_prefix(self, lane: str) -> str:
+        """Makes the turns of a connection unique in the stream."""
+        return f"{lane}-{self.assignment.epoch}-{next(self._connections)}"
 
     def sent(self, recorded: Recorded) -> None:
         """A chunk goes out."""
@@ -148,147 +165,116 @@ class SpeechStream:
             age_ms = (clock.now_ns() - recorded.chunk.captured_ns) / clock.NS_PER_MS - CHUNK_MS
             self._around.sending.add(age_ms)
 
-    def show(self, event: TranscriptPartial | TranscriptVoid) -> None:
-        """A partial came, or is taken back."""
-        if not self.superseded:
-            self._around.emit(event)
-
-    def final(self, event: TranscriptFinal, tile: Tile) -> None:
-        """A final came. After a refusal its tile would be wrong, and it will be said again."""
-        self._bad_ends = 0
+    def say(self, queue: FinalQueue, event: TranscriptFinal | None, tile: Tile) -> None:
+        """A final or a mark came. After a refusal its tile would be wrong, and it will be said again."""
         if not (self._out_of_step or self.superseded):
-            self._send(self._finals.add(event, tile))
+            self._send(queue.add(event, tile))
 
     @property
     def _over(self) -> bool:
         return self.superseded or self._finish_now
 
-    async def _ask_for_lane(self) -> None:
+    async def _take_lanes(self) -> None:
         """Where to begin, by the broker. What was promised and not stored is forgotten: it will be said again."""
-        self._claimed = asyncio.get_running_loop().create_future()
-        self._around.claim(self.assignment.stream, LANE, self.assignment.epoch)
-        claimed = await self._claimed
-        self.superseded = claimed.epoch > self.assignment.epoch
-        self._claim_lane(claimed.covered_to)
+        claimed = await self._ask(FIRST_LANE.lane, 0)
         self._out_of_step = False
-        if self.superseded:
-            log.warning("%s: another worker has it, in epoch %d", self.assignment.stream, claimed.epoch)
-            text = f"another gateway has taken {self.assignment.stream} over (epoch {claimed.epoch})"
-            self._health.complain(
-                Fault(code="internal", message=text, hint="restart causal-control if this stays"), "failed"
-            )
-        elif last := self.supply.get(claimed.covered_to - 1) if claimed.covered_to else None:
-            self._final_ms = _end_ms(last)
+        if not self.superseded:
+            self._queues = {lane.lane: self._queue(lane) for lane in claimed.lanes}
+            self._live = self._runner(next(reversed(self._queues.values())), live=True, health=self._live.health)
+            self._final_ms = self._covered_to_ms()
 
-    def _claim_lane(self, covered_to: int) -> None:
-        self._lane = Lane(LANE, covered_to)
-        self._finals = FinalQueue(self.assignment.stream, self._lane, self.assignment.epoch)
+    async def _ask(self, lane: str, from_chunk: int) -> Claimed:
+        self.asked_for = lane
+        self._answer = asyncio.get_running_loop().create_future()
+        stream, epoch = self.assignment.stream, self.assignment.epoch
+        self._around.claim(Claim(stream=stream, lane=lane, epoch=epoch, from_chunk=from_chunk))
+        claimed = await self._answer
+        if claimed.epoch > epoch:
+            self.superseded = True
+            log.warning("%s: another worker has it, in epoch %d", stream, claimed.epoch)
+            text = f"another gateway has taken {stream} over (epoch {claimed.epoch})"
+            fault = Fault(code="internal", message=text, hint="restart causal-control if this stays")
+            self._live.health.complain(fault, "failed")
+        return claimed
 
-    async def _go_on(self) -> bool:
-        """Waits for a chunk and makes one connection for it. True when everything has been said."""
-        first = await self.supply.wait_for(self._lane.promised_to, lambda: self.must_end)
-        if first is None or first.chunk.end:
-            return first is not None
-        try:
-            target = self._around.choose(self.assignment)
-        except CausalError as error:
-            return await self._blocked(error)
-        self._blocked_s = None
-        if self._health.speech == "idle":
-            self._health.show("connecting")
-        attempt = Attempt(target, self._lane, self.supply, self._scribe(), self._around.timing, self)
-        return await self._consider(await attempt.run(), target)
+    async def _run_live(self) -> None:
+        await self._live.run()
+        self._wake()
 
-    def _scribe(self) -> Scribe:
-        self._connections += 1
-        facts = self.assignment
-        return Scribe(
-            StreamName.parse(facts.stream),
-            self._lane,
-            prefix=f"{LANE}-{facts.epoch}-{self._connections}",
-            started_unix_ns=facts.started_unix_ns,
-            engine=facts.engine,
-            language=facts.language,
-        )
-
-    async def _consider(self, outcome: Outcome, target: Target) -> bool:
-        """What follows a connection's end. True when everything has been said."""
-        failure = outcome.failure
-        if failure is None:
-            self._backoff.ended(clock.now_s(), at_once=True)
-            return outcome.reached_end
-        self._bad_ends += outcome.terminated
-        if outcome.reached_end and self._bad_ends >= BAD_ENDS:
-            log.warning("%s: the service ends without Termination; taken as complete", self.assignment.stream)
-            return True
-        if self._over:
-            return False
-        return await self._back_off(from_engine(failure) if target.is_engine else failure, target)
-
-    async def _back_off(self, failure: Failure, target: Target) -> bool:
-        wait_s = self._backoff.ended(clock.now_s(), at_least_s=failure.wait_s, at_once=failure.at_once)
-        given_up = failure.max_tries is not None and self._backoff.tries > failure.max_tries
-        if given_up or not failure.retryable:
-            self._health.complain(Fault(code=failure.code, message=failure.message, hint=failure.hint), "failed")
-            return await self._give_up(target)
-        if failure.on_speech:
-            self._health.show("idle")
-        elif not failure.at_once:
-            fault = Fault(code=failure.code, message=failure.message, hint=failure.hint, retrying=True)
-            self._health.complain(fault, "reconnecting")
-        await self._rest(wait_s)
-        return False
-
-    async def _give_up(self, target: Target) -> bool:
-        """Until the settings lead elsewhere (another key, say), or the stream has ended: its audio stays in the
-        journal."""
-        while not self._over:
-            await self._rest(LOOK_AGAIN_S)
-            if self._has_ended():
-                return True
-            try:
-                if self._around.choose(self.assignment) != target:
-                    return False
-            except CausalError:
-                continue
-        return False
-
-    async def _blocked(self, error: CausalError) -> bool:
-        """There is nowhere to connect to. The engine will come; a missing key or a wrong setting may."""
-        now_s = clock.now_s()
-        self._blocked_s = self._blocked_s or now_s
-        waiting = error.code == "engine-failed"
-        if not waiting or now_s - self._blocked_s >= PATIENCE_S:
-            fault = Fault(code=error.code, message=error.message, hint=error.hint, retrying=waiting)
-            self._health.complain(fault, "connecting" if waiting else "failed")
-        else:
-            self._health.show("connecting")
-        await self._rest(LOOK_AGAIN_S)
-        return not waiting and self._has_ended()
-
-    def _has_ended(self) -> bool:
-        """Whether the stream was stopped and its end mark has come."""
-        last = self.supply.get(self.supply.next_index - 1) if self.assignment.stop else None
-        return last is not None and last.chunk.end
+    async def _catch_up(self) -> None:
+        """The lanes behind the open one, one after the other; ends with the open one."""
+        given_up: set[str] = set()
+        while not self.must_end:
+            self._news.clear()
+            behind = [queue for name, queue in self._queues.items() if name not in given_up and _has_end(queue)]
+            if behind:
+                self._behind = self._runner(behind[0], live=False)
+                self._around.changed()
+                await self._behind.run()
+                self._behind = None
+                self._around.changed()
+                given_up.add(behind[0].lane.name)
+            elif self._live.said:
+                return
+            else:
+                await self._news.wait()
 
     async def _all_stored(self) -> bool:
         """Waits until the broker has every final. False when one was refused."""
-        while len(self._finals) and not self.must_end:
-            self._settled.clear()
-            await self._settled.wait()
+        while any(len(queue) for queue in self._queues.values()) and not self.must_end:
+            self._news.clear()
+            await self._news.wait()
         return not self.must_end
 
-    async def _rest(self, wait_s: float) -> None:
-        """Sleeps, but not when the gateway is about to end."""
-        until_s = clock.now_s() + wait_s
-        while not self.must_end and (left_s := until_s - clock.now_s()) > 0:
-            await asyncio.sleep(min(left_s, LOOK_AGAIN_S))
+    def _place_of_seam(self, lane: Lane, many: int) -> int | None:
+        """Where a new lane shall begin; `None` where nothing is live about the stream, or little has piled up."""
+        newest = self.supply.next_index
+        if newest - lane.promised_to < many or _is_fast_file(self.assignment.device):
+            return None
+        last = [self.supply.get(index) for index in range(newest - SEARCH_CHUNKS, newest)]
+        if any(recorded is None or recorded.chunk.end for recorded in last):
+            return None
+        place = seam([level(recorded.samples) for recorded in last if recorded], newest - SEARCH_CHUNKS)
+        return place if place > lane.promised_to else None
+
+    def _backlog_ms(self) -> int:
+        newest = self.supply.next_index
+        ends = ((queue.lane, queue.lane.to_chunk or newest) for queue in self._queues.values())
+        return sum(max(0, end - max(lane.next_index, lane.promised_to)) for lane, end in ends) * CHUNK_MS
+
+    def _covered_to_ms(self) -> int | None:
+        """Up to where everything is covered."""
+        lanes = [queue.lane for queue in self._queues.values()]
+        first = next((lane for lane in lanes if lane.to_chunk is None or lane.covered_to < lane.to_chunk), None)
+        last = self.supply.get(first.covered_to - 1) if first and first.covered_to else None
+        return _end_ms(last) if last else self._final_ms
+
+    def _queue(self, lane: LaneRange) -> FinalQueue:
+        made = Lane(lane.lane, lane.covered_to, from_chunk=lane.from_chunk, to_chunk=lane.to_chunk)
+        return FinalQueue(self.assignment.stream, made, self.assignment.epoch)
+
+    def _runner(self, queue: FinalQueue, *, live: bool, health: Health | None = None) -> Runner:
+        health = health or Health(self.assignment.stream, self._around.changed)
+        return Runner(queue, self, self._around, health, Backoff(random.Random()), live=live)
 
     def _send(self, send: Send | None) -> None:
         if send is not None:
             self._around.publish(send.event, send.coverage)
 
+    def _wake(self) -> None:
+        """Something has changed that tasks may wait for."""
+        self._news.set()
+        self.supply.wake()
+
+
+def _has_end(queue: FinalQueue) -> bool:
+    return queue.lane.to_chunk is not None and not queue.lane.all_promised
+
 
 def _end_ms(recorded: Recorded) -> int:
     """Where on the stream's time line a chunk's last heard sample lies."""
     return (recorded.chunk.position + recorded.chunk.valid) // SAMPLES_PER_MS
+
+
+def _is_fast_file(device: str) -> bool:
+    return device.startswith("file:") and "speed=" in device

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from causal.latency import Latency
 from causal.messages import Event, TranscriptFinal
 from causal.messages.control import Assignment
-from causal.messages.log import Coverage
+from causal.messages.log import Claim, Coverage
 
 from .session import Timing
 from .target import Target
@@ -20,12 +20,17 @@ class Surroundings:
 
     choose: Callable[[Assignment], Target]
     """Where to connect. Raises `CausalError`."""
-    claim: Callable[[str, str, int], None]
-    """Asks the broker for a lane: stream, lane, epoch."""
-    publish: Callable[[TranscriptFinal, Coverage], None]
+    claim: Callable[[Claim], None]
+    """Asks the broker for a stream's lanes."""
+    publish: Callable[[TranscriptFinal | None, Coverage], None]
+    """A final, or a mark."""
+    permit: Callable[[bool, Callable[[], bool]], Awaitable[bool]]
+    """Waits for permission to begin a session, for live speech or a backlog, unless something becomes true."""
     emit: Callable[[Event], None]
     changed: Callable[[], None]
     """The report has news."""
     sending: Latency
     """From a chunk's last sample to its way out, while live."""
     timing: Timing
+    idle_close_s: float = 0.0
+    """A silence of so many seconds ends a session of the speech service; 0: never."""

@@ -14,8 +14,8 @@ import zmq
 from causal import topics, wire
 from causal.errors import WireError
 from causal.loop import AnyLoop, receive_all, send_now
-from causal.messages import EVENT_TYPES, Event, Message, TranscriptFinal
-from causal.messages.log import Claim, Claimed, Coverage, Hello, Publish, Refused, Stored
+from causal.messages import EVENT_TYPES, Event, Message, StreamName, TranscriptFinal
+from causal.messages.log import HEARD_SILENCE, Claim, Claimed, Coverage, Hello, Publish, Refused, Stored
 from causal.outbox import Outbox
 from causal.service import Service
 
@@ -62,18 +62,12 @@ class BrokerLink:
         Those of a session go in order, each after the answer to the one before. A final that cannot be stored goes out
         without a number meanwhile. Returns the key, which `on_settled` gets back.
         """
-        publish = Publish(
-            id=key or f"{self._keys}-{next(self._numbers)}",
-            kind=KIND_OF[type(event)],
-            event=wire.to_map(event),
-            coverage=coverage,
-        )
-        taken = self.outbox.offer(publish)
-        if not taken and not self._overflowing:
-            log.error("the broker has been away for too long: events are dropped, the first is a %s", publish.kind)
-        self._overflowing = not taken
-        self._flush()
-        return publish.id
+        return self._offer(key, KIND_OF[type(event)], wire.to_map(event), coverage)
+
+    def mark(self, coverage: Coverage) -> str:
+        """Sends a `heard-silence` mark like a durable event. Returns its key."""
+        session, source = StreamName.parse(coverage.stream)
+        return self._offer(None, HEARD_SILENCE, {"session": session, "source": source}, coverage)
 
     def emit(self, event: Event) -> None:
         """Sends an ephemeral event, once."""
@@ -100,6 +94,15 @@ class BrokerLink:
 
     def close(self) -> None:
         self._socket.close()
+
+    def _offer(self, key: str | None, kind: str, event: dict[str, Any], coverage: Coverage | None) -> str:
+        publish = Publish(id=key or f"{self._keys}-{next(self._numbers)}", kind=kind, event=event, coverage=coverage)
+        taken = self.outbox.offer(publish)
+        if not taken and not self._overflowing:
+            log.error("the broker has been away for too long: events are dropped, the first is a %s", publish.kind)
+        self._overflowing = not taken
+        self._flush()
+        return publish.id
 
     def _tick(self) -> None:
         now_s = time.monotonic()

@@ -14,7 +14,7 @@ from causal import wire
 from causal.broker.event_log import LOCKED_WITHIN_S, MAX_EVENT_BYTES, EventLog
 from causal.errors import WireError
 from causal.messages import Gap, TranscriptFinal, TranscriptPartial
-from causal.messages.log import Claim, Claimed, Coverage, Publish, Refused, Replay, Replayed, Stored
+from causal.messages.log import Claim, Claimed, Coverage, LaneRange, Publish, Refused, Replay, Replayed, Stored
 
 STREAM = "s/mic"
 
@@ -153,7 +153,8 @@ def test_the_others_of_a_batch_are_stored(log):
 
 
 def test_the_story_of_a_lane(log):
-    assert log.claim(claim(1)) == Claimed(stream=STREAM, lane="0", epoch=1, covered_to=0)
+    only = LaneRange(lane="0", from_chunk=0, to_chunk=None, covered_to=0)
+    assert log.claim(claim(1)) == Claimed(stream=STREAM, lane="0", epoch=1, covered_to=0, lanes=(only,))
     assert store(log, final(1, 0, 20), final(1, 20, 35)) == [
         Stored(id="0/1/0-20", seq=1),
         Stored(id="0/1/20-35", seq=2),

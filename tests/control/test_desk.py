@@ -32,6 +32,7 @@ from causal.messages.control import (
     Stop,
     StreamReport,
     Token,
+    Wish,
     Work,
 )
 
@@ -92,6 +93,7 @@ class Stack:
         instance: str = "1",
         process: str = "a",
         devices: tuple[Device, ...] | None = None,
+        wishes: tuple[Wish, ...] = (),
     ) -> Work:
         """What a worker is told."""
         poll = Assignments(
@@ -101,6 +103,7 @@ class Stack:
             pid=1,
             streams=reports,
             devices=(MIC, MONITOR) if service == "capture" and devices is None else devices,
+            wishes=wishes,
         )
         answer = self.ask(poll)
         assert answer
@@ -677,6 +680,15 @@ def test_only_gateways_get_the_key():
         assert stack.poll(service).key is None
     told = [stack.ask(request) for request in (Status(), Sessions(), List())]
     assert "secret" not in repr((told, stack.published, stack.emitted, stack.saved))
+
+
+def test_all_gateways_share_the_sessions_of_a_minute():
+    stack = ready(key="k", new_sessions_per_minute=2)
+    wishes = tuple(Wish(id=name, live=True) for name in "abc")
+    assert stack.poll("stt", wishes=wishes[:1]).granted == ("a",)
+    assert stack.poll("stt", instance="2", wishes=wishes[1:]).granted == ("b",)
+    stack.now_s += 62.0
+    assert stack.poll("stt", instance="2", wishes=wishes[2:]).granted == ("c",)
 
 
 def test_a_token_is_for_those_who_have_a_key():

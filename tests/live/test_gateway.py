@@ -1,203 +1,23 @@
 """The gateway as a process, with the real broker and a real WebSocket service; the controller and the resampler are
 played by the test."""
 
-import contextlib
 import json
-import os
 import signal
-import sqlite3
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import zmq
 
-from causal import clock, topics, wire
-from causal.journal import JournalWriter
-from causal.journal_record import folder_of
-from causal.messages import Chunk
-from causal.messages.audio import CHUNK_SAMPLES
-from causal.messages.control import Assignment, StreamReport, Work
-from causal.paths import Paths
+from causal import wire
 from causal.testing.assemblyai_server import AssemblyAIServer, in_thread
-from causal.testing.oracle_speech import silence, speak, to_s16
+from causal.testing.lone_gateway import KEY, LoneGateway
+from causal.testing.oracle_speech import silence, speak
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform == "win32", reason="ipc sockets")]
-
-STREAM = "s1/mic"
-KEY = "a-secret-key"
-
-
-class Stack:
-    """A broker, gateways, a speech service, and the test in the place of everything else."""
-
-    def __init__(self, folder: Path, server: AssemblyAIServer) -> None:
-        self.server = server
-        self.paths = Paths(folder / "run", folder / "data", folder / "cache")
-        self.paths.make()
-        self.engine = "assemblyai"
-        self.key: str | None = KEY
-        self.stop = False
-        self.epochs: dict[str, int] = {"1": 1}
-        """Which gateway has the stream, in which epoch."""
-        self.reports: dict[str, StreamReport] = {}
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.incarnations: dict[str, str] = {}
-        self._context = zmq.Context()
-        self._push: dict[str, zmq.Socket] = {}
-        self._journal: JournalWriter | None = None
-        self._position = 0
-        self._started_ns = clock.now_ns()
-        self._running = True
-        self._controller = threading.Thread(target=self._control, daemon=True)
-
-    def __enter__(self) -> "Stack":
-        self._journal = JournalWriter(folder_of(self.paths.journal, STREAM), STREAM)
-        self._controller.start()
-        self.run("broker")
-        self.run("stt")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for process in self.processes.values():
-            if process.poll() is None:
-                process.kill()
-            process.wait(10)
-        self._running = False
-        self._controller.join(5)
-        self._context.destroy(0)
-        self._journal.close()
-
-    # --- processes ---
-
-    def run(self, service: str, instance: str = "1", **settings: str) -> None:
-        environment = os.environ | {
-            "CAUSAL_RUNTIME_DIR": str(self.paths.runtime),
-            "CAUSAL_DATA_DIR": str(self.paths.data),
-            "CAUSAL_CONFIG_DIR": str(self.paths.data),
-            "CAUSAL_STT_URL": self.server.url,
-            **settings,
-        }
-        command = [sys.executable, "-m", f"causal.{service}.app", "--no-respawn", "--instance", instance]
-        if service == "broker":
-            command = [sys.executable, "-c", "from causal.broker.app import main; main()"]
-        self.processes[f"{service}-{instance}"] = subprocess.Popen(command, env=environment)
-
-    def signal(self, name: str, number: int) -> None:
-        self.processes[name].send_signal(number)
-        self.processes[name].wait(10)
-
-    # --- the controller ---
-
-    def _control(self) -> None:
-        router, doorbell = self._context.socket(zmq.ROUTER), self._context.socket(zmq.PUB)
-        router.bind(self.paths.address("control"))
-        doorbell.bind(self.paths.address("doorbell"))
-        while self._running:
-            if router.poll(50):
-                *sender, frame = router.recv_multipart()
-                router.send_multipart([*sender, wire.pack_map(self._answer(wire.unpack_map(frame)))])
-
-    def _answer(self, poll: dict) -> dict:
-        streams: tuple[Assignment, ...] = ()
-        if poll["service"] == "stt":
-            instance = poll["instance"]
-            if self.incarnations.setdefault(instance, poll["incarnation"]) != poll["incarnation"]:
-                self.incarnations[instance] = poll["incarnation"]
-                self.epochs[instance] = max(self.epochs.values()) + 1
-            for report in poll["streams"]:
-                self.reports[instance] = wire.convert(report, StreamReport)
-            done = instance in self.reports and self.reports[instance].done
-            streams = (self._assignment(instance),) if instance in self.epochs and not done else ()
-        work = Work(streams=streams, key=self.key if poll["service"] == "stt" else None)
-        return {"v": 1, "id": poll["id"], "ok": True} | wire.to_map(work)
-
-    def _assignment(self, instance: str) -> Assignment:
-        return Assignment(
-            stream=STREAM,
-            epoch=self.epochs[instance],
-            device="mic",
-            engine=self.engine,
-            started_ns=self._started_ns,
-            started_unix_ns=1_700_000_000_000_000_000,
-            stop=self.stop,
-            peers={"resample": "1"},
-        )
-
-    # --- the resampler ---
-
-    def say(self, samples: np.ndarray, *, speed: float | None = 1.0) -> None:
-        """Puts audio on its way, in real time (`None`: at once)."""
-        noise = np.random.default_rng(1).integers(-3, 4, len(samples)).astype(np.int16)
-        pieces = (to_s16(samples) + noise)[: len(samples) // CHUNK_SAMPLES * CHUNK_SAMPLES]
-        begun_s = time.monotonic()
-        for n, piece in enumerate(pieces.reshape(-1, CHUNK_SAMPLES)):
-            if speed is not None:
-                time.sleep(max(0.0, begun_s + (n + 1) * 0.1 / speed - time.monotonic()))
-            self._pass_on(piece)
-
-    def skip(self, gap_ms: int) -> None:
-        """A gap."""
-        self._position += gap_ms * 16
-
-    def end(self) -> None:
-        """The end mark."""
-        self._pass_on(None)
-        self.stop = True
-
-    def _pass_on(self, samples: np.ndarray | None) -> None:
-        chunk = Chunk(
-            stream=STREAM,
-            index=self._journal.next_index,
-            position=self._position,
-            captured_ns=clock.now_ns() - 100_000_000,
-            valid=0 if samples is None else CHUNK_SAMPLES,
-            end=samples is None,
-        )
-        self._position += chunk.valid
-        self._journal.append(chunk, np.zeros(CHUNK_SAMPLES, np.int16) if samples is None else samples)
-        for instance in self.epochs:
-            parts = wire.pack(topics.CHUNK, chunk, *(() if samples is None else (samples.tobytes(),)))
-            with contextlib.suppress(zmq.Again):
-                self._socket(instance).send_multipart(parts, zmq.NOBLOCK)
-
-    def _socket(self, instance: str) -> zmq.Socket:
-        if instance not in self._push:
-            self._push[instance] = self._context.socket(zmq.PUSH)
-            self._push[instance].connect(self.paths.address(f"stt-{instance}.in"))
-        return self._push[instance]
-
-    # --- what came of it ---
-
-    def finals(self) -> list[dict]:
-        """All that are stored; none as long as the broker has not made its log."""
-        query = "SELECT event FROM events WHERE kind = 'transcript-final' ORDER BY seq"
-        path = self.paths.data / "events.sqlite"
-        try:
-            with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as log:
-                return [wire.unpack_map(row[0]) for row in log.execute(query)]
-        except sqlite3.OperationalError:
-            return []
-
-    def heard(self) -> list[int]:
-        """The numbers in all finals, in order."""
-        words = [word["text"] for final in self.finals() for word in final["words"]]
-        return [int(word.strip(".").lower().removeprefix("n")) for word in words]
-
-    def wait(self, what: Callable[[], object], within_s: float = 15.0) -> None:
-        deadline_s = time.monotonic() + within_s
-        while not what():
-            assert time.monotonic() < deadline_s, f"not within {within_s} s; heard {self.heard()}, {self.reports}"
-            time.sleep(0.02)
-
-    def wait_done(self, within_s: float = 15.0) -> None:
-        self.wait(lambda: "1" in self.reports and self.reports["1"].done, within_s)
 
 
 @pytest.fixture
@@ -207,8 +27,8 @@ def server() -> Iterator[AssemblyAIServer]:
 
 
 @pytest.fixture
-def stack(server: AssemblyAIServer) -> Iterator[Stack]:
-    with tempfile.TemporaryDirectory(prefix="causal") as folder, Stack(Path(folder), server) as running:
+def stack(server: AssemblyAIServer) -> Iterator[LoneGateway]:
+    with tempfile.TemporaryDirectory(prefix="causal") as folder, LoneGateway(Path(folder), server) as running:
         yield running
 
 

@@ -47,3 +47,10 @@ def test_an_end_that_is_no_failure_costs_nothing_once():
 
 def test_no_number_of_failures_overflows():
     assert waits(Backoff(random.Random(1)), 5000)[-1] <= 30
+
+
+def test_a_door_that_costs_nothing_is_tried_again_soon():
+    backoff = Backoff(random.Random(1))
+    waits(backoff, 6)
+    assert backoff.ended(10.0, at_most_s=2.0) <= 2.0
+    assert backoff.ended(11.0, at_least_s=5.0, at_most_s=2.0) == 5.0

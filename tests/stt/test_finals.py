@@ -45,3 +45,20 @@ def test_a_stale_epoch_means_that_another_worker_has_the_lane():
     finals, _ = queue()
     finals.add(final("a"), Tile(10, 15))
     assert finals.settle(Refused(id="x", code="stale-epoch", message="")) == ("superseded", None)
+
+
+def test_a_mark_waits_its_turn_and_has_no_event():
+    finals, lane = queue()
+    finals.add(final("a"), Tile(10, 15))
+    finals.add(None, Tile(15, 90))
+    assert finals.settle(STORED) == ("stored", Send(None, coverage(15, 90)))
+    assert finals.settle(STORED) == ("stored", None)
+    assert lane.covered_to == 90
+
+
+def test_an_answer_to_something_else_is_known_as_such():
+    finals, _ = queue()
+    assert not finals.awaits(coverage(10, 15))
+    finals.add(final("a"), Tile(10, 15))
+    assert finals.awaits(coverage(10, 15))
+    assert not finals.awaits(coverage(8, 15))

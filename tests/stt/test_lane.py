@@ -170,3 +170,107 @@ def test_an_hour_of_turns_takes_no_more_room_than_minutes_and_maps_as_before():
     assert len(made._sent) < 2000
     assert made.stream_ms(3_599_000) == 3_599_000
     assert made.tile((3_599_000, 3_599_200)).to_chunk > 35_990
+
+
+# --- lanes beside each other ---
+
+
+def beside(levels: str, seam: int) -> tuple[Lane, Lane]:
+    """Two lanes of the same audio, up to `seam` and from there on, each with a second of the other."""
+    chunks = [(chunk(n, n * 1600), audio(LOUD if letter == "#" else QUIET)) for n, letter in enumerate(levels)]
+    behind, ahead = Lane("0", 0, to_chunk=seam), Lane(str(seam), seam, from_chunk=seam)
+    for made in (behind, ahead):
+        made.begin_connection()
+        while made.next_index < len(chunks) and not made.all_sent:
+            made.sent(*chunks[made.next_index])
+    return behind, ahead
+
+
+def test_both_lanes_are_sent_a_second_past_their_seam():
+    behind, ahead = beside("#" * 100, seam=50)
+    assert behind.next_index == 60
+    assert behind.all_sent
+    assert ahead._begin == 40
+    assert ahead.stream_ms(0) == 4000
+
+
+def test_a_lane_that_is_resumed_behind_its_seam_begins_there():
+    made = Lane("50", 70, from_chunk=50)
+    made.begin_connection()
+    assert made.next_index == 70
+
+
+@given(st.data())
+def test_a_word_near_a_seam_belongs_to_exactly_one_lane(data):
+    levels, words = "", []
+    for length, pause in data.draw(st.lists(st.tuples(st.integers(1, 8), st.integers(1, 12)), min_size=8, max_size=20)):
+        words.append((len(levels) * 100, (len(levels) + length) * 100))
+        levels += "#" * length + "." * pause
+    seam = data.draw(st.integers(15, len(levels) - 1))
+    behind, ahead = beside(levels, seam)
+    for start_ms, end_ms in words:
+        told = [end_ms <= behind.sent_ms and behind.holds(start_ms, end_ms)]
+        offset_ms = ahead._begin * 100
+        told += [start_ms >= offset_ms and ahead.holds(start_ms - offset_ms, end_ms - offset_ms)]
+        assert sum(told) == 1, (start_ms, end_ms, seam)
+
+
+def test_an_edge_that_is_told_a_second_early_does_not_move_a_word_into_the_other_lane():
+    behind, ahead = beside("." * 45 + "####" + "...." + "####" + "." * 20, seam=51)
+    assert not behind.holds(4300, 5700)
+    assert ahead.holds(4300 - 4100, 5700 - 4100)
+    assert behind.holds(3500, 4900)
+
+
+def test_a_final_does_not_cover_what_is_the_next_lanes():
+    behind, _ = beside("...####...####....####...", seam=12)
+    assert behind.tile((1000, 1400)) == Tile(0, 12)
+    assert behind.all_promised
+
+
+# --- marks ---
+
+
+def test_a_mark_lies_ten_seconds_behind_what_was_processed():
+    made = lane("." * 200)
+    assert made.mark(14_900) is None, "too little to be worth a write"
+    assert made.mark(15_000) == Tile(0, 50)
+    assert made.mark(15_100) is None
+    assert made.mark(20_000) == Tile(50, 100)
+    assert made.promised_to == 100
+
+
+def test_a_final_after_a_mark_begins_where_the_mark_ends():
+    made = lane("." * 150 + "####" + "." * 30)
+    made.mark(15_000)
+    assert made.tile((15_000, 15_400)).from_chunk == 50
+
+
+def test_half_an_hour_of_silence_leaves_some_seconds_to_send_again():
+    made = Lane("0", 0)
+    made.begin_connection()
+    quiet = audio(QUIET)
+    for n in range(18_000):
+        made.sent(chunk(n, n * 1600), quiet)
+        if n % 50 == 49 and (tile := made.mark((n + 1) * 100)):
+            made.stored(tile)
+    assert 18_000 - made.covered_to <= 150
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.booleans()), min_size=1, max_size=40))
+def test_marks_and_finals_lie_side_by_side_whatever_their_order(steps):
+    made = Lane("0", 0)
+    made.begin_connection()
+    for length, is_final in steps:
+        for index in range(made.next_index, made.next_index + length):
+            made.sent(chunk(index, index * 1600), audio(QUIET))
+        tile = made.tile((made.sent_ms - 100, made.sent_ms)) if is_final else made.mark(made.sent_ms)
+        if tile is not None:
+            made.stored(tile)
+        assert made.covered_to == made.promised_to <= made.next_index
+
+
+def test_three_silent_chunks_are_a_pause():
+    assert lane("....####...").in_pause
+    assert not lane("....####..").in_pause
+    assert not lane("..").in_pause

@@ -44,6 +44,8 @@ def test_a_list_is_json_in_one_parameter():
 def test_each_family_is_asked_for_what_it_knows():
     streaming, pro = query(mode="balanced"), query(model="universal-3-5-pro", mode="balanced", language="de")
     assert streaming["format_turns"] == ["true"]
+    assert streaming["session_heartbeat"] == pro["session_heartbeat"] == pro["acknowledge_silence"] == ["true"]
+    assert "acknowledge_silence" not in streaming
     assert "mode" not in streaming
     assert "format_turns" not in pro
     assert pro["mode"] == ["balanced"]

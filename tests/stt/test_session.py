@@ -80,6 +80,13 @@ def test_neither_the_handshake_nor_begin_is_waited_for_longer_than_agreed(opened
     assert session.state is State.CLOSED
 
 
+def test_a_session_counts_once_its_socket_is_open():
+    session = new()
+    assert not session.opened
+    session.on(Opened(UNIX_S), now_s=0.1)
+    assert session.opened
+
+
 def test_a_refused_key_comes_after_the_upgrade_and_is_not_tried_again():
     session = new()
     session.on(Opened(UNIX_S), now_s=0.1)
@@ -212,6 +219,8 @@ def test_nonsense_is_counted_and_the_session_lives():
 def test_progress_and_warnings_are_passed_on():
     session = live()
     assert session.on(said(type="Heartbeat", total_audio_received_ms=900), now_s=2.0) == [Advance(900)]
+    assert session.on(said(type="Silence", start_ms=900, end_ms=1900), now_s=2.0) == [Advance(1900)]
+    assert session.on(said(type="SpeechStarted", timestamp=2100), now_s=2.0) == [Advance(2100)]
     assert session.on(said(type="Warning", warning_code=1, warning="slow"), now_s=2.0) == [Warn("slow")]
 
 

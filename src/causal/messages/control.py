@@ -91,6 +91,15 @@ class StreamReport(Message):
     """What is wrong now; absent when nothing is."""
 
 
+class Wish(Message):
+    """A gateway wants to begin a session with the speech service, whose account allows so many a minute."""
+
+    id: str
+    """Unique for ever. Told in every poll until it is granted, and paid for once."""
+    live: bool
+    """For what is being said now; else for a backlog, which waits for the others."""
+
+
 class List(Message, tag_field="op", tag="list"):
     pass
 
@@ -147,6 +156,8 @@ class Assignments(Message, tag_field="op", tag="assignments"):
     streams: tuple[StreamReport, ...] = ()
     devices: tuple[Device, ...] | None = None
     """Capture only: all that can be heard now."""
+    wishes: tuple[Wish, ...] = ()
+    """Gateways only: sessions that wait for permission."""
     fault: Fault | None = None
     """What keeps the whole service from working."""
 
@@ -160,6 +171,8 @@ class Work(Message):
     streams: tuple[Assignment, ...] = ()
     key: str | None = None
     """The AssemblyAI key, for gateways only."""
+    granted: tuple[str, ...] = ()
+    """Wishes that may be carried out, by their id."""
     shutdown: bool = False
     """The whole stack ends: finish and exit."""
 

@@ -4,9 +4,14 @@ from typing import Any
 
 from .base import Message
 
+HEARD_SILENCE = "heard-silence"
+"""The kind of a `Publish` that only moves coverage: the service has processed these chunks, and nothing was said in
+them, or they are silence that is not sent. Nobody but the broker hears of it; its `Stored.seq` is the newest number."""
+
 
 class Coverage(Message):
-    """Which chunks of a lane a final covers; it is stored only if it begins where the lane's coverage ends."""
+    """Which chunks of a lane a final, or a mark, covers; it is stored only if it begins where the lane's coverage ends,
+    and does not end behind the lane."""
 
     stream: str
     lane: str
@@ -48,11 +53,27 @@ class Refused(Message):
 
 
 class Claim(Message):
-    """From now on this epoch writes the lane, and older ones are refused."""
+    """From now on this epoch writes the stream's lanes, and older ones are refused.
+
+    A lane that is not there yet begins at `from_chunk`, and the stream's open lane ends there, unless that part of it
+    is covered already: then there will be no such lane in the answer.
+    """
 
     stream: str
     lane: str
+    """Its name: the number of its first chunk."""
     epoch: int
+    from_chunk: int = 0
+
+
+class LaneRange(Message):
+    """One lane: `from_chunk` up to, and without, `to_chunk`."""
+
+    lane: str
+    from_chunk: int
+    to_chunk: int | None
+    """Absent for the open lane, which has all that is to come."""
+    covered_to: int
 
 
 class Claimed(Message):
@@ -61,7 +82,9 @@ class Claimed(Message):
     epoch: int
     """The lane's epoch now; greater than asked for means: refused."""
     covered_to: int
-    """The first chunk that no stored final covers."""
+    """The first chunk that no stored final or mark covers."""
+    lanes: tuple[LaneRange, ...] = ()
+    """All lanes of the stream that are not covered to their end, from the stream's start on."""
 
 
 class Replay(Message):
