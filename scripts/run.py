@@ -12,10 +12,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+import psutil
 
 from causal import settings
 from causal.control import key
@@ -27,6 +30,7 @@ BIN = Path(sys.executable).parent
 CTL = BIN / "causal-ctl"
 READY_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.3
+STOP_WITHIN_S = 8.0
 EXIT_INTERRUPTED = 130
 WHO_LISTENS = {"local": "the local engine: English, on this computer alone", "assemblyai": "AssemblyAI"}
 
@@ -49,27 +53,44 @@ def main() -> int:
     honcho = subprocess.Popen(
         [str(BIN / "honcho"), "start", "-f", str(ROOT / "Procfile")], env=environment, start_new_session=True
     )
-    pass_on_signals(honcho)
-    introduce(honcho)
-    code = honcho.wait()
+    stopping = pass_on_signals(honcho)
+    introduce(honcho, stopping)
+    code = wait_for(honcho, stopping)
     return 0 if code == EXIT_INTERRUPTED else code
 
 
-def pass_on_signals(honcho: subprocess.Popen[bytes]) -> None:
-    """Ctrl-C, SIGTERM and the terminal's end stop the stack; then this process ends with it."""
+def pass_on_signals(honcho: subprocess.Popen[bytes]) -> threading.Event:
+    """Ctrl-C, SIGTERM and the terminal's end stop the stack; the event tells that one of them came."""
+    stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
         if honcho.poll() is None:
             honcho.send_signal(signal.SIGINT)
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, stop)
+    return stopping
 
 
-def introduce(honcho: subprocess.Popen[bytes]) -> None:
+def wait_for(honcho: subprocess.Popen[bytes], stopping: threading.Event) -> int:
+    """honcho's exit code. Told to stop while it is still starting processes, it forgets some, and waits for them for
+    ever: those are told here."""
+    while not stopping.wait(LOOK_EVERY_S):
+        if (code := honcho.poll()) is not None:
+            return code
+    try:
+        return honcho.wait(STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        for process in psutil.Process(honcho.pid).children(recursive=True):
+            process.terminate()
+        return EXIT_INTERRUPTED if honcho.wait() else 0
+
+
+def introduce(honcho: subprocess.Popen[bytes], stopping: threading.Event) -> None:
     """Says what the stack is like, once it answers."""
     deadline_s = time.monotonic() + READY_WITHIN_S
-    while honcho.poll() is None and time.monotonic() < deadline_s:
+    while honcho.poll() is None and time.monotonic() < deadline_s and not stopping.is_set():
         status, devices = ask("status"), ask("list")
         if status and devices:
             print(introduction(status, devices["devices"]), flush=True)

@@ -73,7 +73,7 @@ class Stack:
             self.start()
             self.wait_ready(self._services)
         except BaseException:
-            self._give_up()
+            self.give_up()
             raise
         return self
 
@@ -108,6 +108,17 @@ class Stack:
         for process in self._launched:
             process.wait(STOP_WITHIN_S)
         return self._honcho.wait(STOP_WITHIN_S) if self._honcho else None
+
+    def give_up(self) -> None:
+        """Ends all from outside: honcho forgets some when it is told to stop while it still starts processes."""
+        try:
+            left = self.leftovers()
+            for process in left:
+                with contextlib.suppress(psutil.Error):
+                    process.terminate()
+            psutil.wait_procs(left, STOP_WITHIN_S)
+        finally:
+            self.clear()
 
     def clear(self) -> None:
         """Takes away whatever is left, by force; the directories too. An impatient Ctrl-C waits until that is done."""
@@ -194,14 +205,6 @@ class Stack:
     def leftovers(self) -> list[psutil.Process]:
         """The processes of this stack that run at the moment: none, after a `stop`."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
-
-    def _give_up(self) -> None:
-        """In order if possible, else by force."""
-        try:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.stop()
-        finally:
-            self.clear()
 
     def _spawn(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         with self._log.open("ab") as output:
