@@ -63,7 +63,7 @@ def supervised(procfile: Path) -> Iterator[Supervised]:
         yield supervised
 
 
-def test_what_is_killed_comes_back_and_a_stop_is_a_stop(supervised):
+def test_what_is_killed_comes_back_a_shutdown_lasts_and_a_stop_is_a_stop(supervised):
     stack = supervised.stack
     stack.until(lambda: supervised.all_are("RUNNING"), within_s=20.0)
     for service in ("broker", "control"):
@@ -77,17 +77,16 @@ def test_what_is_killed_comes_back_and_a_stop_is_a_stop(supervised):
     stack.wait_ready(SERVICES)
     assert {name: stack.pid(name) for name in SERVICES - {"control"}} == others, "its end is not theirs"
 
+    assert stack.ask("shutdown")["ok"]
+    stack.until(lambda: supervised.all_are("EXITED"), what="all have ended for good")
+    assert "not expected" not in stack.log().rpartition("waiting for control to stop")[2]
+
+    supervised.ctl("start", "all")
+    stack.wait_ready(SERVICES)
     assert supervised.stop() == 0
     assert stack.leftovers() == []
     assert "Traceback" not in supervised.logs()
     assert "killing" not in supervised.logs(), "all ended by themselves in time"
-
-
-def test_shutdown_ends_all_and_nothing_is_restarted(supervised):
-    stack = supervised.stack
-    stack.until(lambda: supervised.all_are("RUNNING"), within_s=20.0)
-    assert stack.ask("shutdown")["ok"]
-    stack.until(lambda: supervised.all_are("EXITED"), what="all have ended for good")
 
 
 def test_the_programs_differ_in_command_and_priority_only():
