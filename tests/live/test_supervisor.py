@@ -81,8 +81,8 @@ def test_what_is_killed_comes_back_a_shutdown_lasts_and_a_stop_is_a_stop(supervi
     stack.until(lambda: supervised.all_are("EXITED"), what="all have ended for good")
     assert "not expected" not in stack.log().rpartition("waiting for control to stop")[2]
 
-    supervised.ctl("start", "all")
-    stack.wait_ready(SERVICES)
+    supervised.ctl("start", "broker", "capture", "control")
+    stack.wait_ready(["broker", "capture", "control"])
     assert supervised.stop() == 0
     assert stack.leftovers() == []
     assert "Traceback" not in supervised.logs()
