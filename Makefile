@@ -44,6 +44,7 @@ bench:
 	$(PYTHON) bench/engine.py
 	$(PYTHON) bench/wer.py
 	$(PYTHON) bench/wer_pulse.py
+	$(PYTHON) bench/web.py
 
 soak:
 	$(call ready,test)

@@ -78,7 +78,7 @@ def main(pages: int, finals: int, per_second: float) -> None:
         ("causal-sink web, resident, MB", rss_mb, "< 60"),
     ]
     text = (
-        f"{finals} finals, {per_second:g} a second, each with a partial and {LEVELS_PER_FINAL} levels before it; "
+        f"{finals} finals, {per_second:g} a second, each with a partial and {LEVELS_PER_FINAL} levels in its time; "
         f"{pages} pages open in one Chromium, each with {BEFORE} finals."
     )
     page.write(
@@ -99,17 +99,24 @@ def final(n: int) -> TranscriptFinal:
 
 
 def publish(publisher: OneLoop, finals: int, per_second: float) -> dict[str, float]:
-    """Publishes finals at a steady rate. By turn, when each was handed over, in ms of the wall clock."""
+    """Publishes turns at a steady rate: levels all the time, a partial, then the final. By turn, when the final was
+    handed over, in ms of the wall clock."""
     level = CaptureStatus(session="s", source="mic", device="pulse:mic", state="capturing", speech="live")
     sent_ms = {}
     began_s = time.monotonic()
+
+    def until(turn: float) -> None:
+        time.sleep(max(0.0, began_s + turn / per_second - time.monotonic()))
+
     for n in range(finals):
-        time.sleep(max(0.0, began_s + n / per_second - time.monotonic()))
-        for _ in range(LEVELS_PER_FINAL):
-            publisher.emit(level)
         publisher.emit(TranscriptPartial(**words(BEFORE + n)))  # type: ignore[arg-type]
+        for part in range(LEVELS_PER_FINAL):
+            until(n + part / (LEVELS_PER_FINAL + 1))
+            publisher.emit(level)
+        until(n + LEVELS_PER_FINAL / (LEVELS_PER_FINAL + 1))
         sent_ms[str(BEFORE + n)] = time.time() * 1000
         publisher.publish(final(BEFORE + n))
+        until(n + 1)
     return sent_ms
 
 
