@@ -76,7 +76,8 @@ def ready_after_s() -> float:
 
 def measure(environment: dict[str, str], seconds: float, begin: Callable[[Stack], None]) -> dict[str, Cost]:
     """The cost of each process in a state that `begin` brings about; the engine is left out."""
-    processes = ["broker", "control", "resample", "stt", "capture", "console", "jsonl"]
+    lines = PROCFILE.read_text().splitlines()
+    processes = [line.partition(":")[0] for line in lines if not line.startswith("engine:")]
     with Stack(PROCFILE, processes, environment=environment) as stack:
         begin(stack)
         time.sleep(SETTLE_S)
