@@ -58,7 +58,8 @@ def parts(outcome: Outcome) -> list[str]:
         ),
         "Not possible here: " + "; ".join(f"{kind} ({why})" for kind, why in skipped.items()) + ".",
         page.table(["worker", *(f"{when}, {what}" for when in WHEN for what in ("MB", "descriptors"))], held(outcome)),
-        "The median of each quarter of the run; a killed worker begins anew.",
+        "The median of each quarter of the run; a killed worker begins anew. After a sound server's restart the voices "
+        "are silent for 3 s, which counts into *live again*.",
     ]
 
 
