@@ -40,9 +40,7 @@ class Target:
     def prepare(self) -> None:
         """Raises `ConfigError` or `OSError` when nothing can be written there."""
         if self._is_stdout:
-            raise ConfigError(
-                "standard output cannot be written anew, as this sink does", "Give --out FILE."
-            )
+            raise ConfigError("standard output cannot be written anew, as this sink does", "Give --out FILE.")
         if self._makes_folder:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not self._folder.is_dir():
