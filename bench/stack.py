@@ -23,7 +23,7 @@ import psutil
 import soundfile
 
 from causal.testing.assemblyai_server import AssemblyAIServer, in_thread
-from causal.testing.oracle_speech import speak
+from causal.testing.oracle_speech import PAUSE_MS, WORD_MS, silence, speak
 from causal.testing.pulse_server import PrivatePulse
 from causal.testing.stack import Stack
 
@@ -33,6 +33,8 @@ RATE_HZ = 48_000
 STARTS = 5
 SETTLE_S = 5.0
 LONGEST_S = 300.0
+SENTENCE_WORDS = 8
+SENTENCE_PAUSE_MS = 700
 MB = 1e6
 
 
@@ -94,11 +96,17 @@ def measure(environment: dict[str, str], seconds: float, begin: Callable[[Stack]
 
 @contextmanager
 def spoken_numbers(pulse: PrivatePulse) -> Iterator[None]:
-    """Something to hear from the speakers, for some minutes."""
-    numbers = np.random.default_rng(1).integers(0, 100, int(LONGEST_S / 0.4))
+    """Something to hear from the speakers, for some minutes: sentences of numbers."""
+    chance = np.random.default_rng(1)
+    sentence_s = SENTENCE_WORDS * (WORD_MS + PAUSE_MS) / 1000 + SENTENCE_PAUSE_MS / 1000
+    sentences = [
+        piece
+        for _ in range(int(LONGEST_S / sentence_s))
+        for piece in (speak(chance.integers(0, 100, SENTENCE_WORDS), RATE_HZ), silence(SENTENCE_PAUSE_MS, RATE_HZ))
+    ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "numbers.wav"
-        soundfile.write(path, np.repeat(speak(numbers, RATE_HZ)[:, None], 2, axis=1), RATE_HZ)
+        soundfile.write(path, np.repeat(np.concatenate(sentences)[:, None], 2, axis=1), RATE_HZ)
         player = pulse.play(path)
         try:
             yield
