@@ -10,6 +10,7 @@ from typing import Self
 import psutil
 
 PAGE_KB = 4
+LOOKS = 50
 
 
 class SmallDisk:
@@ -36,9 +37,17 @@ class SmallDisk:
             _run("umount", "-l", str(self.folder))
 
     def fill(self) -> None:
-        """Leaves no room, until `make_room`."""
-        used_kb = psutil.disk_usage(str(self.folder)).used // 1024
-        self._resize(f"{max(used_kb, PAGE_KB)}k")
+        """Leaves no room, until `make_room`. A disk cannot become smaller than what is on it, and others go on writing
+        between the look and the cut: then it is looked at again."""
+        for look in range(LOOKS):
+            used_kb = psutil.disk_usage(str(self.folder)).used // 1024
+            try:
+                self._resize(f"{max(used_kb, PAGE_KB)}k")
+            except subprocess.CalledProcessError:
+                if look == LOOKS - 1:
+                    raise
+            else:
+                return
 
     def make_room(self) -> None:
         """Gives all its room back."""
