@@ -37,6 +37,8 @@ class Stream(msgspec.Struct, kw_only=True):
     told: tuple[str, str] = ("", "")
     """State and speech as last published."""
     told_faults: dict[str, Fault] = {}
+    captured_before_ms: int = 0
+    """Heard by capture workers that are gone: each counts from zero."""
 
     def done(self, role: str) -> bool:
         """Whether nothing is left to do there. What is behind a finished worker is finished for good."""
@@ -55,6 +57,8 @@ class Stream(msgspec.Struct, kw_only=True):
     def hand_to(self, role: Role, instance: str, incarnation: str) -> None:
         """Gives the stream to a worker, in a new epoch."""
         former = self.holders.get(role)
+        if role == "capture" and (last := self.reports.pop("capture", None)) is not None:
+            self.captured_before_ms += last.captured_ms or 0
         self.holders[role] = Holder(instance, incarnation, former.epoch + 1 if former else 1)
 
     def hear(self, role: Role, report: StreamReport) -> bool:
@@ -81,7 +85,7 @@ class Stream(msgspec.Struct, kw_only=True):
             device=(capture and capture.device) or self.device,
             state=state,
             speech=stt.speech if stt and stt.speech else "idle",
-            captured_ms=(capture and capture.captured_ms) or 0,
+            captured_ms=self.captured_before_ms + ((capture and capture.captured_ms) or 0),
             sent_ms=(stt and stt.sent_ms) or 0,
             final_ms=(stt and stt.final_ms) or 0,
             lost_ms=(resample and resample.lost_ms) or 0,

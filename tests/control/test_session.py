@@ -51,6 +51,14 @@ def test_each_worker_that_gets_a_stream_begins_an_epoch():
     assert "capture" not in one.holders
 
 
+def test_what_was_heard_before_a_capture_worker_died_still_counts():
+    one = held(capture=said(state="capturing", captured_ms=8_000))
+    one.hand_to("capture", "1", "another")
+    assert (one.status().state, one.status().captured_ms) == ("starting", 8_000)
+    assert one.hear("capture", said(epoch=2, state="capturing", captured_ms=500))
+    assert one.status().captured_ms == 8_500
+
+
 def test_only_the_epoch_in_force_is_heard():
     one = held()
     one.hand_to("stt", "2", "another")
