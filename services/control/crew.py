@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from causal import wire
 from causal.messages import CaptureError
-from causal.messages.control import Assignment, Assignments, Device, ServiceView
+from causal.messages.control import Assignment, Assignments, Device, Fault, ServiceView
 
 from .assigner import assign
 from .effects import Effect, Emit, Publish, Ring, Save
@@ -31,6 +31,8 @@ class Crew:
         self.sessions = {session.id: session for session in unfinished}
         self.devices: tuple[Device, ...] | None = None
         """What capture can hear; None before it has said so."""
+        self.deafness: Fault | None = None
+        """Why capture hears nothing, when it knows."""
         self._registry = Registry()
 
     # --- sessions ---
@@ -81,6 +83,7 @@ class Crew:
         effects: list[Effect] = [Emit(news)] if news else []
         if poll.service == "capture" and poll.devices is not None:
             self.devices = poll.devices
+            self.deafness = poll.fault
         for role in ROLES:
             if role == poll.service:
                 effects += self._hear_reports(role, poll, now)

@@ -37,7 +37,7 @@ from .crew import Crew, Now
 from .effects import Answer, Close, Effect, MintToken, ReadSession, Ring, Ticket, refuse
 from .engine_choice import choose_engine
 from .session import Session, Stream
-from .sources import choose
+from .sources import Chosen, choose
 
 DEVICES_WITHIN_S = 3.0
 """How long `list` and `start` wait for a capture worker that is about to come."""
@@ -161,7 +161,7 @@ class Desk:
     def _new_session(self, ticket: Ticket | None, request: Start, now: Now) -> Session:
         if self._close_by_s is not None:
             raise CausalError("shutting-down", "the stack is being stopped", "Start it again first: honcho start")
-        chosen = choose(request.sources, self._crew.devices or (), self._facts.file_exists)
+        chosen = self._choose(request.sources)
         engine = choose_engine(request.engine or self._facts.engine, self._facts.key)
         session_id = self._new_id(now.unix_ns)
         return Session(
@@ -182,6 +182,15 @@ class Desk:
         while (session_id := self._facts.new_id(unix_ns)) in self._crew.sessions:
             unix_ns += 1
         return session_id
+
+    def _choose(self, sources: tuple[str, ...]) -> list[Chosen]:
+        try:
+            return choose(sources, self._crew.devices or (), self._facts.file_exists)
+        except CausalError as error:
+            cause = self._crew.deafness
+            if cause is None or self._crew.devices or error.code != "device-not-found":
+                raise
+            raise CausalError(cause.code, f"{error.message}: {cause.message}", cause.hint) from error
 
     def _stop(self, ticket: Ticket | None, request: Stop, now: Now) -> list[Effect]:
         session = self._crew.sessions.get(request.session)

@@ -94,6 +94,7 @@ class Stack:
         process: str = "a",
         devices: tuple[Device, ...] | None = None,
         wishes: tuple[Wish, ...] = (),
+        fault: Fault | None = None,
     ) -> Work:
         """What a worker is told."""
         poll = Assignments(
@@ -104,6 +105,7 @@ class Stack:
             streams=reports,
             devices=(MIC, MONITOR) if service == "capture" and devices is None else devices,
             wishes=wishes,
+            fault=fault,
         )
         answer = self.ask(poll)
         assert answer
@@ -577,6 +579,18 @@ def test_an_unknown_device_names_the_nearest():
     assert answer["error"]["code"] == "device-not-found"
     assert MIC.id in answer["error"]["hint"]
     assert stack.published == []
+
+
+def test_without_a_sound_server_a_start_is_told_so_and_not_to_plug_in_a_microphone():
+    stack = ready()
+    fault = Fault(code="device-unavailable", message="no sound server answers", hint="Start PulseAudio.")
+    stack.poll("capture", devices=(), fault=fault)
+    assert stack.ask(Start(sources=("mic",)))["error"] == {
+        "code": "device-unavailable",
+        "message": "there is no device for 'mic': no sound server answers",
+        "hint": "Start PulseAudio.",
+    }
+    assert stack.ask(Start(sources=("file:/a.wav",)))["ok"]
 
 
 def test_a_start_before_capture_has_spoken_is_answered_when_it_has():
