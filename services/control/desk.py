@@ -37,7 +37,7 @@ from .crew import Crew, Now
 from .effects import Answer, Close, Effect, MintToken, ReadSession, Ring, Ticket, refuse
 from .engine_choice import choose_engine
 from .session import Session, Stream
-from .sources import Chosen, choose
+from .sources import Chosen, DeviceMissing, choose
 
 DEVICES_WITHIN_S = 3.0
 """How long `list` and `start` wait for a capture worker that is about to come."""
@@ -184,11 +184,12 @@ class Desk:
         return session_id
 
     def _choose(self, sources: tuple[str, ...]) -> list[Chosen]:
+        devices = self._crew.devices or ()
         try:
-            return choose(sources, self._crew.devices or (), self._facts.file_exists)
-        except CausalError as error:
+            return choose(sources, devices, self._facts.file_exists)
+        except DeviceMissing as error:
             cause = self._crew.deafness
-            if cause is None or self._crew.devices or error.code != "device-not-found":
+            if cause is None or devices:
                 raise
             raise CausalError(cause.code, f"{error.message}: {cause.message}", cause.hint) from error
 

@@ -18,6 +18,13 @@ MISSING = {
 }
 
 
+class DeviceMissing(CausalError):
+    """A device of this machine is not there; a file that is missing is another matter."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__("device-not-found", message, hint)
+
+
 @dataclass(frozen=True)
 class Chosen:
     source: str
@@ -35,8 +42,7 @@ def choose(wanted: Sequence[str], devices: Sequence[Device], file_exists: Callab
     if not wanted:
         wanted = [alias for alias, kind in ALIASES.items() if kind in kinds]
         if not wanted:
-            raise CausalError(
-                "device-not-found",
+            raise DeviceMissing(
                 "there is neither a microphone nor system sound",
                 "Is the sound server running? causal-ctl status tells what capture says. A file works without: "
                 "causal-ctl start file:speech.wav",
@@ -53,7 +59,7 @@ def choose(wanted: Sequence[str], devices: Sequence[Device], file_exists: Callab
 def _kind(wanted: str, devices: Sequence[Device], file_exists: Callable[[str], bool]) -> DeviceKind:
     if wanted in ALIASES:
         if not any(device.kind == ALIASES[wanted] for device in devices):
-            raise CausalError("device-not-found", f"there is no device for {wanted!r}", MISSING[wanted])
+            raise DeviceMissing(f"there is no device for {wanted!r}", MISSING[wanted])
         return ALIASES[wanted]
     if wanted.startswith("file:"):
         path = wanted.removeprefix("file:").partition("?")[0]
@@ -67,4 +73,4 @@ def _kind(wanted: str, devices: Sequence[Device], file_exists: Callable[[str], b
     near = difflib.get_close_matches(wanted, ids, 3, 0.4)
     some = f"There are: {', '.join(ids[:6])}; causal-ctl list shows all."
     hint = f"Near it are: {', '.join(near)}." if near else some
-    raise CausalError("device-not-found", f"there is no device {wanted!r}", hint)
+    raise DeviceMissing(f"there is no device {wanted!r}", hint)

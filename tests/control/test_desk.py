@@ -593,6 +593,12 @@ def test_without_a_sound_server_a_start_is_told_so_and_not_to_plug_in_a_micropho
     assert stack.ask(Start(sources=("file:/a.wav",)))["ok"]
 
 
+def test_a_missing_file_is_not_blamed_on_the_sound_server():
+    stack = Stack(file_exists=lambda path: False)
+    stack.poll("capture", devices=(), fault=Fault(code="device-unavailable", message="no sound server answers"))
+    assert stack.ask(Start(sources=("file:/a.wav",)))["error"]["message"] == "there is no file /a.wav"
+
+
 def test_a_start_before_capture_has_spoken_is_answered_when_it_has():
     stack = Stack()
     assert stack.ask(Start(sources=("mic",)), "start") is None
