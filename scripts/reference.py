@@ -77,11 +77,8 @@ def _command(name: str, target: str) -> Any:
 
 
 def _ctl(group: Any) -> Iterator[str]:
-    common = {name for command in group.commands.values() for name in _names(command)}
-    for command in group.commands.values():
-        common &= set(_names(command))
-    yield from ("## causal-ctl", "", *_texts(group))
-    yield from _paragraph(group.epilog)
+    common = set.intersection(*(set(_names(command)) for command in group.commands.values()))
+    yield from ("## causal-ctl", "", *_texts(group), *_paragraph(group.epilog), *_options(group.params))
     yield "Every command has:"
     yield ""
     yield from _options(option for option in next(iter(group.commands.values())).params if option.name in common)
