@@ -56,6 +56,16 @@ class OddController:
         self._socket.send_multipart([*self._envelope, frame])
 
 
+def test_a_worker_that_ends_says_what_has_become_of_its_streams(stack):
+    controller = OddController(stack)
+    worker = Worker(stack)
+    stack.run_until(lambda: controller.heard)
+    heard = len(controller.heard)
+    worker.service.end()
+    stack.run_until(lambda: len(controller.heard) > heard)
+    assert controller.heard[-1]["devices"][0]["id"] == MIC.id
+
+
 def ask(stack: OneLoop, op: str, **fields: Any) -> dict[str, Any]:
     """The controller's answer to a client of its own."""
     answers: list[dict[str, Any]] = []

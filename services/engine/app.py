@@ -74,14 +74,13 @@ async def serve(options: Options) -> None:
     """Serves until SIGTERM, Ctrl-C or the stack's end."""
     with service.opened("engine", options, AsyncLoop()) as me:
         model = ModelWatch(cache_dir(me.paths))
-        control = ControlLink(me, report=lambda: {"fault": model.fault()})
+        ControlLink(me, report=lambda: {"fault": model.fault()})
         me.on_stop(me.loop.stop)
         key = secrets.token_urlsafe(32)
         engine = Engine(model.cache_dir, me.paths.engine_file, me.settings.engine_port, me.settings.engine_threads, key)
         async with running(engine) as url:
             log.info("listens at %s", url)
             await me.loop.run()
-        control.close()
 
 
 class ModelWatch:

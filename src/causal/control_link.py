@@ -49,6 +49,7 @@ class ControlLink:
         me.loop.on_readable(self._socket, self._receive)
         me.loop.on_readable(self._doorbell, self._ring)
         self._timer: Timer = me.loop.every(PERIOD_S, self._poll)
+        me.on_end(self._poll)  # a worker that has finished its streams says so before it goes
 
     @property
     def period_s(self) -> float:

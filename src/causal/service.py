@@ -61,10 +61,20 @@ class Service(Generic[L]):
     loop: L
     stopping: bool = False
     _on_stop: list[Callable[[], None]] = field(default_factory=list)
+    _on_end: list[Callable[[], None]] = field(default_factory=list)
 
     def on_stop(self, callback: Callable[[], None]) -> None:
         """Calls `callback` once when the service shall end. It drains, then stops the loop, within 4 s."""
         self._on_stop.append(callback)
+
+    def on_end(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` when the loop has ended in good order, while the sockets are still open."""
+        self._on_end.append(callback)
+
+    def end(self) -> None:
+        """Says the last words. `opened` does it."""
+        for callback in self._on_end:
+            callback()
 
     def stop(self) -> None:
         """Begins the end, as SIGTERM does."""
@@ -122,6 +132,7 @@ def opened(name: str, options: Options, loop: L, *, lock: bool = True, owns_data
         gc.collect()
         gc.freeze()  # a full collection would pause the loop for 10-18 ms
         yield service
+        service.end()
 
 
 def parse_flags(assignments: tuple[str, ...]) -> dict[str, str]:
