@@ -73,7 +73,7 @@ class Terminal:
         os.close(self._fd)
         os.close(self._theirs)
 
-    def until(self, what: str, within_s: float = 30.0) -> str:
+    def until(self, what: str, within_s: float = 50.0) -> str:
         """The screen, once `what` stands on it."""
         deadline_s = time.monotonic() + within_s
         while what not in (screen := self.screen()):
@@ -165,7 +165,7 @@ def test_without_colours_and_left_by_a_signal(stack: Stack, number: signal.Signa
 def test_status_and_list_are_kept_up_to_date_on_a_terminal(stack: Stack, talk: str) -> None:
     with Terminal(stack, "status", "--watch") as terminal:
         terminal.until(f"session {talk}: running")
-        terminal.until("stopped")  # of the stream, when the file is over
+        terminal.until("no session is running")  # when the file is over
         terminal.type(b"q")
         assert terminal.code() == 0
     with Terminal(stack, "list", "--watch") as terminal:
