@@ -1,6 +1,7 @@
 """What the live tests share: private sound servers, a prepared speech model, and a whole stack."""
 
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ from causal.testing.pulse_server import PrivatePulse
 from causal.testing.stack import Stack
 
 ROOT = Path(__file__).parents[2]
+
+# A shell that runs the tests in the background makes them and their children deaf to Ctrl-C, which is tested here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -123,10 +124,16 @@ class Terminal:
         return "\n".join("".join(cells).rstrip() for cells in grid)
 
 
-def piped(stack: Stack, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextlib.contextmanager
+def piped(stack: Stack, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
         ["causal-ctl", *arguments], env=stack.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def leave(process: subprocess.Popen[str]) -> int:
