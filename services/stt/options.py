@@ -136,7 +136,7 @@ def _check_address(address: str) -> None:
     if parts.query or parts.fragment or parts.username:
         raise ConfigError(
             f"the speech service's address has more than host, port and path: {parts.hostname}",
-            "give the key by `causal-ctl key set`, and everything else by settings",
+            "give the key by ASSEMBLYAI_API_KEY, and everything else by settings",
         )
 
 

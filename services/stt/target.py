@@ -39,12 +39,23 @@ def choose(assignment: Assignment, settings: Settings, key: Key | None, engine_f
                 raise CausalError(
                     "auth-failed",
                     "there is no AssemblyAI key",
-                    "set it by `causal-ctl key set` or ASSEMBLYAI_API_KEY, or use the local engine: --engine local",
+                    "set ASSEMBLYAI_API_KEY before the stack starts, or use the local engine: --engine local",
+                )
+            if not may_have_key(settings.stt_url):
+                raise CausalError(
+                    "bad-config",
+                    f"the key would go unencrypted to {settings.stt_url}",
+                    "stt_url must begin with wss://; a server without encryption and key is an engine: --engine ws://…",
                 )
             return Target(_options(assignment, settings, settings.stt_url), key, is_engine=False)
         case address:
-            may_have_key = address.startswith("wss://") or is_loopback(address)
-            return Target(_options(assignment, settings, address), key if may_have_key else None, is_engine=False)
+            its_key = key if may_have_key(address) else None
+            return Target(_options(assignment, settings, address), its_key, is_engine=False)
+
+
+def may_have_key(address: str) -> bool:
+    """Whether a key sent there is read by nobody on the way."""
+    return address.startswith("wss://") or is_loopback(address)
 
 
 def is_loopback(address: str) -> bool:

@@ -26,6 +26,15 @@ def test_assemblyai_is_where_the_settings_say_with_the_key_of_the_controller(tmp
     assert chosen.options.model == SETTINGS.speech_model
 
 
+def test_the_key_goes_to_no_address_where_others_could_read_it(tmp_path):
+    open_door = settings.load({"stt_url": "ws://speech.example"}, {"CAUSAL_CONFIG_DIR": "/nowhere"})
+    with pytest.raises(CausalError) as caught:
+        choose(assignment("assemblyai"), open_door, KEY, tmp_path / "none")
+    assert caught.value.code == "bad-config" and "wss://" in caught.value.hint
+    near = settings.load({"stt_url": "ws://127.0.0.1:8080"}, {"CAUSAL_CONFIG_DIR": "/nowhere"})
+    assert choose(assignment("assemblyai"), near, KEY, tmp_path / "none").key == KEY
+
+
 def test_without_a_key_the_hint_says_how_to_set_one(tmp_path):
     with pytest.raises(CausalError) as caught:
         choose(assignment("assemblyai"), SETTINGS, None, tmp_path / "none")
