@@ -255,5 +255,7 @@ def test_a_child_that_outlives_the_worker_does_not_keep_the_next_away(stack):
     stack.until(lambda: stack.log().count("restarted") >= 2, within_s=5.0)
     parent.terminate()
     parent.wait(3.0)
-    for process in stack.leftovers():
+    orphans = stack.leftovers()
+    for process in orphans:
         process.kill()
+    psutil.wait_procs(orphans, 5.0)  # a killed process ends when the system gets to it
