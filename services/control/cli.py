@@ -17,6 +17,7 @@ from causal.errors import CausalError
 
 if TYPE_CHECKING:
     from causal.messages import Message
+    from causal.messages.control import Start
     from causal.paths import Paths
 
     from .client import Client
@@ -93,6 +94,7 @@ def list_(again: bool, as_json: bool) -> None:
 @click.option("--language", metavar="CODE", help="Language of the speech: en, de …")
 @click.option("--keyterm", "keyterms", multiple=True, metavar="WORD", help="A name to know; may be repeated.")
 @click.option("--label", default="", metavar="TEXT", help="A name for the session, for people.")
+@click.option("--record", is_flag=True, help="Keep the sound, too: one FLAC file for each source.")
 @click.option("--follow", is_flag=True, help="Show the transcript until the session ends; Ctrl-C stops it.")
 @click.option("--wait", is_flag=True, help="Return when the session has ended: a file is over, or it was stopped.")
 def start(
@@ -101,6 +103,7 @@ def start(
     language: str | None,
     keyterms: Sequence[str],
     label: str,
+    record: bool,
     follow: bool,
     wait: bool,
     as_json: bool,
@@ -122,6 +125,7 @@ def start(
         language=language,
         keyterms=tuple(keyterms),
         label=label,
+        record=record,
     )
     if not (follow or wait):
         _start(request, as_json)
@@ -318,12 +322,14 @@ def shutdown(as_json: bool) -> int:
     return EXIT_REFUSED
 
 
-def _start(request: Message, as_json: bool) -> str:
+def _start(request: Start, as_json: bool) -> str:
     """Starts a session, prints its id, and says who hears it."""
     reply = _ask(request)
     _show(reply, as_json, lambda fields: [fields["session"]])
     if reply.get("engine"):
         click.echo(f"heard by {reply['engine']}", err=True)
+    if request.record:
+        click.echo(f"the sound is kept in {_paths().recordings / reply['session']}", err=True)
     return str(reply["session"])
 
 

@@ -46,6 +46,7 @@ BROKER_WITHIN_S = 0.5
 LINGER_S = 3.0
 """An ended stream answers its sender for so long after the controller has closed it."""
 RETENTION_PERIOD_S = 600.0
+RECORD_PERIOD_S = 1.0
 CHUNK_MS = 100
 
 
@@ -81,6 +82,7 @@ class Resample:
         me.loop.on_readable(self._inbox, self._receive)
         self._timer = me.loop.every(IDLE_TICK_S, self._tick)
         me.loop.every(RETENTION_PERIOD_S, self._delete_old)
+        me.loop.every(RECORD_PERIOD_S, self._record)
         self._broker = BrokerLink(me)
         self._control = ControlLink(me, report=self._report, on_work=self._on_work)
         me.on_stop(self._begin_to_stop)
@@ -103,7 +105,7 @@ class Resample:
     def _open(self, assignment: Assignment, now_s: float) -> Duty | None:
         name = assignment.stream
         try:
-            duty = Duty(assignment, self._me.paths.journal, self._background.sync, now_s)
+            duty = Duty(assignment, self._me.paths, self._background.sync, now_s)
         except (OSError, ValueError) as error:
             report = _no_journal(assignment, error)
             if self._unopened.get(name) != report:
@@ -122,7 +124,12 @@ class Resample:
             return
         self._leaving_s.pop(name, None)
         del self._duties[name]
+        self._close(duty)
+
+    def _close(self, duty: Duty) -> None:
         duty.close()
+        if duty.recording is not None:
+            self._background.do(duty.recording.close)
 
     def _report(self) -> dict[str, Any]:
         duties = self._duties.values()
@@ -197,6 +204,11 @@ class Resample:
             self._carry_out(duty, duty.tick(now_s))
             self._tell(duty, now_s)
 
+    def _record(self) -> None:
+        for duty in self._duties.values():
+            if duty.recording is not None:
+                self._background.do(duty.recording.step)
+
     def _delete_old(self) -> None:
         keep_s = self._me.settings.journal_hours * 3600
         live = frozenset(StreamName.parse(name).session for name in self._duties)
@@ -220,7 +232,7 @@ class Resample:
         if not self._broker.idle and now_s < self._drain_until_s + BROKER_WITHIN_S:
             return
         for duty in self._duties.values():
-            duty.close()
+            self._close(duty)
         self._duties.clear()
         self._broker.say_bye()
         self._background.close()

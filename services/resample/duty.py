@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from causal.journal import JournalReader
 from causal.journal_record import folder_of
 from causal.messages import Block, Next
 from causal.messages.control import Assignment, StreamReport
+from causal.paths import Paths
 
 from .holes import holes_before
+from .recording import Recording
 from .resampler import Floats
 from .shelf import Shelf
 from .stream import Action, KeepChunk, Stream
@@ -22,10 +23,12 @@ END_MARK_WITHIN_S = 3.0
 class Duty:
     """Keeps what its stream says before it is passed on: the chunks that come out are in the journal."""
 
-    def __init__(self, assignment: Assignment, journal_root: Path, sync: Callable[[int], None], now_s: float) -> None:
+    def __init__(self, assignment: Assignment, paths: Paths, sync: Callable[[int], None], now_s: float) -> None:
         """Raises `OSError` when the journal cannot be opened, `ValueError` for a name that is no stream's."""
         self.assignment = assignment
-        folder = folder_of(journal_root, assignment.stream)
+        folder = folder_of(paths.journal, assignment.stream)
+        flac = folder_of(paths.recordings, assignment.stream).with_suffix(".flac")
+        self.recording = Recording(folder, assignment.stream, flac) if assignment.record else None
         self.shelf = Shelf(folder, assignment.stream, sync)
         last = self.shelf.last
         self.stream = Stream(assignment.stream, assignment.started_ns, last)
@@ -70,12 +73,13 @@ class Duty:
         self.shelf.close()
 
     def report(self) -> StreamReport:
+        recorded = self.recording is None or self.recording.finished or self.recording.fault is not None
         return StreamReport(
             stream=self.assignment.stream,
             epoch=self.assignment.epoch,
             lost_ms=self.stream.lost_ms,
-            done=self.stream.ended and not self.shelf.depth,
-            fault=self.shelf.fault,
+            done=self.stream.ended and not self.shelf.depth and recorded,
+            fault=self.shelf.fault or (self.recording and self.recording.fault),
         )
 
     def _kept(self, actions: list[Action]) -> list[Action]:

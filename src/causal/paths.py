@@ -64,6 +64,11 @@ class Paths:
         return self.data / "journal"
 
     @property
+    def recordings(self) -> Path:
+        """For people: what was started with `record`."""
+        return self.data / "recordings"
+
+    @property
     def engine_file(self) -> Path:
         """Where the local engine says its address and key."""
         return self.runtime / "engine.json"

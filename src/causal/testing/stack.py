@@ -125,9 +125,11 @@ class Stack:
         """Takes away whatever is left, by force; the directories too. An impatient Ctrl-C waits until that is done."""
         former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
         try:
-            for process in self.leftovers():
-                with contextlib.suppress(psutil.Error):
-                    process.kill()
+            while left := self.leftovers():  # again, for one may have started another meanwhile
+                for process in left:
+                    with contextlib.suppress(psutil.Error):
+                        process.kill()
+                psutil.wait_procs(left, STOP_WITHIN_S)
             for child in (self._honcho, *self._launched):
                 if child is not None:
                     child.wait(STOP_WITHIN_S)
