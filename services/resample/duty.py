@@ -73,13 +73,14 @@ class Duty:
         self.shelf.close()
 
     def report(self) -> StreamReport:
-        recorded = self.recording is None or self.recording.finished or self.recording.fault is not None
+        recording = self.recording
+        recorded = recording is None or recording.finished or recording.fault is not None
         return StreamReport(
             stream=self.assignment.stream,
             epoch=self.assignment.epoch,
             lost_ms=self.stream.lost_ms,
             done=self.stream.ended and not self.shelf.depth and recorded,
-            fault=self.shelf.fault or (self.recording and self.recording.fault),
+            fault=self.shelf.fault or (recording.fault if recording else None),
         )
 
     def _kept(self, actions: list[Action]) -> list[Action]:
