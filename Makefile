@@ -41,6 +41,8 @@ check:
 bench:
 	$(call ready,test)
 	$(PYTHON) bench/stack.py
+	$(PYTHON) bench/journal.py
+	$(PYTHON) bench/resample.py
 	$(PYTHON) bench/engine.py
 	$(PYTHON) bench/wer.py
 	$(PYTHON) bench/wer_pulse.py
