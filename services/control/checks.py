@@ -104,14 +104,17 @@ def stack(
     return [_versions_agree(reply, version), *_services(services), *_faults(sessions)]
 
 
-def key(place: str | None, tidy: bool, heard_by: str) -> Result:
-    """The AssemblyAI key: where it was found (`place`), and whether it looks like one. Nothing of it is told."""
-    fix = "export ASSEMBLYAI_API_KEY=…   (in the shell that starts the stack)"
-    if place is None:
+def key(place: str | CausalError, tidy: bool, heard_by: str) -> Result:
+    """The AssemblyAI key: where it was found (`place`), or why it was not, and whether it looks like one. Nothing of it
+    is told."""
+    if isinstance(place, CausalError):
         if heard_by == "assemblyai":
-            return Result("key", "failed", "no AssemblyAI key, but AssemblyAI is to hear the room", fix)
+            return Result("key", "failed", f"{place.message}, but AssemblyAI is to hear the room", place.hint)
+        if place.code != "auth-failed":
+            return Result("key", "warning", f"{place.message}; heard by {heard_by}", place.hint)
         return Result("key", "ok", f"none: heard by {heard_by}")
     if not tidy:
+        fix = "export ASSEMBLYAI_API_KEY=…   (the key alone, in the shell that starts the stack)"
         return Result("key", "warning", f"from the {place}, but with blanks or quotation marks in it", fix)
     return Result("key", "ok", f"from the {place}")
 

@@ -1,70 +1,32 @@
-"""`causal-ctl`: a person's or a script's hand on the stack. Results on stdout, the rest on stderr.
-
-What a command needs is imported when it runs, so that `--help` and mistakes are answered at once.
+"""The commands of `causal-ctl`. What one needs is imported when it runs, so that `--help` and mistakes are answered at
+once.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from causal.errors import CausalError
 
-if TYPE_CHECKING:
-    from causal.messages import Message
-    from causal.messages.control import Start
-    from causal.paths import Paths
+from .command import EXIT_REFUSED, ask, client, command, main, paths, print_json, show
 
-    from .client import Client
+if TYPE_CHECKING:
+    from causal.messages.control import Start
+
+__all__ = ["main"]
 
 FORMATS = ("txt", "md", "srt", "vtt", "json", "csv")
-EXIT_REFUSED = 1
-EXIT_NO_STACK = 3
 STOP_MARGIN_S = 5.0
 TOKEN_WITHIN_S = 15.0
 SHUTDOWN_WITHIN_S = 20.0
 
-Command = Callable[..., int | None]
 
-
-@click.group(
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no stack is running.",
-)
-@click.version_option(package_name="causal-audio", prog_name="causal-ctl")
-def main() -> None:
-    """Starts and stops transcripts, and tells how the work goes.
-
-    The stack itself is started by: honcho start
-    """
-
-
-def _command(function: Command) -> click.Command:
-    """A command of `causal-ctl`, with `--json`; errors become messages and exit codes."""
-
-    @main.command(function.__name__.rstrip("_"))
-    @click.option("--json", "as_json", is_flag=True, help="For programs: print JSON.")
-    @functools.wraps(function)
-    def run(as_json: bool, **given: Any) -> None:
-        try:
-            code = function(as_json=as_json, **given)
-        except CausalError as error:
-            if as_json:
-                fields = {"code": error.code, "message": error.message, "hint": error.hint}
-                _print_json({"ok": False, "error": fields})
-            click.echo(f"causal-ctl: {error}", err=True)
-            code = EXIT_NO_STACK if error.code == "no-stack" else EXIT_REFUSED
-        sys.exit(code or 0)
-
-    return run
-
-
-@_command
+@command
 @click.option("--watch", "again", is_flag=True, help="Keep it up to date; q or Ctrl-C leaves.")
 def list_(again: bool, as_json: bool) -> None:
     """List what can be heard.
@@ -80,15 +42,15 @@ def list_(again: bool, as_json: bool) -> None:
     if again:
         from . import changes, live
 
-        live.repeat(_client(), List(), as_json, lambda reply: tables.devices(reply) or [nothing], changes.of_devices)
+        live.repeat(client(), List(), as_json, lambda reply: tables.devices(reply) or [nothing], changes.of_devices)
         return
-    reply = _ask(List())
-    lines = _show(reply, as_json, tables.devices)
+    reply = ask(List())
+    lines = show(reply, as_json, tables.devices)
     if not lines and not as_json:
         click.echo(nothing, err=True)
 
 
-@_command
+@command
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @click.option("--engine", metavar="ENGINE", help="Who hears: auto, assemblyai, local, or ws://… of a server.")
 @click.option("--language", metavar="CODE", help="Language of the speech: en, de …")
@@ -135,10 +97,10 @@ def start(
 
     with Interrupts() as interrupts:
         session = _start(request, as_json)
-        return follow_session(_paths(), session, interrupts, live=follow, as_json=as_json)
+        return follow_session(paths(), session, interrupts, live=follow, as_json=as_json)
 
 
-@_command
+@command
 @click.argument("session", required=False)
 @click.option("--all", "everything", is_flag=True, help="Stop all sessions.")
 @click.option(
@@ -163,11 +125,11 @@ def stop(session: str | None, everything: bool, timeout_s: float, as_json: bool)
         raise click.UsageError("either SESSION or --all")
 
     for name in [session] if session else _running(everything):
-        reply = _ask(Stop(session=name, timeout_s=timeout_s), timeout_s + STOP_MARGIN_S)
-        _show(reply, as_json, functools.partial(tables.stopped, name))
+        reply = ask(Stop(session=name, timeout_s=timeout_s), timeout_s + STOP_MARGIN_S)
+        show(reply, as_json, functools.partial(tables.stopped, name))
 
 
-@_command
+@command
 @click.option("--watch", "again", is_flag=True, help="Keep it up to date; q or Ctrl-C leaves.")
 def status(again: bool, as_json: bool) -> None:
     """Tell how the work goes.
@@ -181,12 +143,12 @@ def status(again: bool, as_json: bool) -> None:
     if again:
         from . import changes, live
 
-        live.repeat(_client(), Status(), as_json, tables.status, changes.of_status)
+        live.repeat(client(), Status(), as_json, tables.status, changes.of_status)
         return
-    _show(_ask(Status()), as_json, tables.status)
+    show(ask(Status()), as_json, tables.status)
 
 
-@_command
+@command
 def watch(as_json: bool) -> None:
     """Watch all that goes on: levels, words, services.
 
@@ -195,20 +157,20 @@ def watch(as_json: bool) -> None:
     """
     from . import live
 
-    live.watch(_paths(), as_json)
+    live.watch(paths(), as_json)
 
 
-@_command
+@command
 def sessions(as_json: bool) -> None:
     """List the sessions there were, the newest first."""
     from causal.messages.control import Sessions
 
     from . import tables
 
-    _show(_ask(Sessions()), as_json, tables.sessions)
+    show(ask(Sessions()), as_json, tables.sessions)
 
 
-@_command
+@command
 @click.argument("session")
 @click.option("--format", "kind", type=click.Choice(FORMATS), help="Default: as the name of FILE says, otherwise txt.")
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Where to. Default: standard output.")
@@ -222,14 +184,14 @@ def export(session: str, kind: str | None, out: str | None, as_json: bool) -> No
 
     suffix = out.rpartition(".")[2].lower() if out else ""
     kind = kind or (suffix if suffix in FORMATS else "txt")
-    text = export_session(_client(), _paths(), session, kind, out)
+    text = export_session(client(), paths(), session, kind, out)
     if as_json:
-        _print_json({"ok": True, "session": session, "format": kind} | ({"out": out} if out else {"text": text}))
+        print_json({"ok": True, "session": session, "format": kind} | ({"out": out} if out else {"text": text}))
     elif not out:
         click.echo(text.encode(), nl=False)
 
 
-@_command
+@command
 @click.argument("words", nargs=-1, required=True)
 @click.option("--since", metavar="WHEN", help="Not before: 2h, 3d, 2026-01-31, or 2026-01-31T12:00.")
 @click.option("--source", metavar="SOURCE", help="Only this source: mic, system, file …")
@@ -245,9 +207,9 @@ def search(
     """
     from .reading import search as search_words
 
-    lines, hits = search_words(_paths(), words, since, source, limit, database)
+    lines, hits = search_words(paths(), words, since, source, limit, database)
     if as_json:
-        _print_json({"ok": True, "hits": hits})
+        print_json({"ok": True, "hits": hits})
         return
     for line in lines:
         click.echo(line)
@@ -255,7 +217,7 @@ def search(
         click.echo("nothing was found", err=True)
 
 
-@_command
+@command
 @click.option(
     "--expires-in",
     "expires_in_s",
@@ -272,11 +234,36 @@ def token(expires_in_s: int, as_json: bool) -> None:
     """
     from causal.messages.control import Token
 
-    reply = _ask(Token(expires_in_s=expires_in_s), TOKEN_WITHIN_S)
-    _show(reply, as_json, lambda fields: [fields["token"]])
+    reply = ask(Token(expires_in_s=expires_in_s), TOKEN_WITHIN_S)
+    show(reply, as_json, lambda fields: [fields["token"]])
 
 
-@_command
+@command
+@click.argument("action", type=click.Choice(("set", "show", "delete")), metavar="set|show|delete")
+def key(action: str, as_json: bool) -> None:
+    """Keep the AssemblyAI key in the system's keyring.
+
+    `set` asks for it without showing it, or reads it from standard input; `show` tells where it comes from, and nothing
+    of the key itself; `delete` takes it out of the keyring. If ASSEMBLYAI_API_KEY is set, that comes first. A stack
+    that runs goes on with the key that it was started with.
+    """
+    from . import key as keys
+
+    match action:
+        case "set":
+            place, said = keys.keep(_typed_key()), "the key is in the {}; the next start of the stack takes it"
+        case "delete":
+            place, said = keys.forget(), "the key is no longer in the {}"
+        case _:
+            place, said = keys.place(), ""
+    show({"ok": True, "place": place}, as_json, lambda fields: [] if said else [fields["place"]])
+    if said:
+        click.echo(said.format(place), err=True)
+        if keys.is_in_environment():
+            click.echo(f"{keys.VARIABLE} is set in this shell, and comes first", err=True)
+
+
+@command
 @click.option("--no-browser", is_flag=True, help="Only print the link.")
 def open_(no_browser: bool, as_json: bool) -> None:
     """Open the web page in a browser.
@@ -285,15 +272,15 @@ def open_(no_browser: bool, as_json: bool) -> None:
     """
     from . import page_link
 
-    paths = _paths()
-    link = page_link.new_link(paths)
-    if not (no_browser or as_json) and page_link.open_in_browser(link, paths):
+    directories = paths()
+    link = page_link.new_link(directories)
+    if not (no_browser or as_json) and page_link.open_in_browser(link, directories):
         click.echo("opened in the browser", err=True)
     else:
-        _show({"ok": True, "url": link}, as_json, lambda fields: [fields["url"]])
+        show({"ok": True, "url": link}, as_json, lambda fields: [fields["url"]])
 
 
-@_command
+@command
 def doctor(as_json: bool) -> int:
     """Look for what is wrong, and say what mends it.
 
@@ -306,7 +293,7 @@ def doctor(as_json: bool) -> int:
     return 0 if examination.report(as_json) else EXIT_REFUSED
 
 
-@_command
+@command
 def shutdown(as_json: bool) -> int:
     """End the whole stack.
 
@@ -314,22 +301,30 @@ def shutdown(as_json: bool) -> int:
     """
     from causal.messages.control import Shutdown
 
-    client = _client()
-    _show(client.ask(Shutdown()), as_json, lambda _: [])
-    if client.wait_gone(SHUTDOWN_WITHIN_S):
+    stack = client()
+    show(stack.ask(Shutdown()), as_json, lambda _: [])
+    if stack.wait_gone(SHUTDOWN_WITHIN_S):
         return 0
     click.echo("causal-ctl: the stack is still ending, or is started again by its supervisor", err=True)
     return EXIT_REFUSED
 
 
+def _typed_key() -> str:
+    """From the keyboard, unseen; or the first line of standard input."""
+    if sys.stdin.isatty():
+        typed: str = click.prompt("AssemblyAI key (it is not shown)", hide_input=True, err=True)
+        return typed
+    return sys.stdin.buffer.readline().decode("utf-8", "replace")
+
+
 def _start(request: Start, as_json: bool) -> str:
     """Starts a session, prints its id, and says who hears it."""
-    reply = _ask(request)
-    _show(reply, as_json, lambda fields: [fields["session"]])
+    reply = ask(request)
+    show(reply, as_json, lambda fields: [fields["session"]])
     if reply.get("engine"):
         click.echo(f"heard by {reply['engine']}", err=True)
     if request.record:
-        click.echo(f"the sound is kept in {_paths().recordings / reply['session']}", err=True)
+        click.echo(f"the sound is kept in {paths().recordings / reply['session']}", err=True)
     return str(reply["session"])
 
 
@@ -337,7 +332,7 @@ def _running(everything: bool) -> list[str]:
     """The sessions to stop when none was named. Raises `CausalError` when that is not exactly one, unless all shall."""
     from causal.messages.control import Status
 
-    found = {view["status"]["session"]: view["status"] for view in _ask(Status())["sessions"]}
+    found = {view["status"]["session"]: view["status"] for view in ask(Status())["sessions"]}
     if everything:
         return list(found)
     running = [name for name, fields in found.items() if fields["state"] == "running"] or list(found)
@@ -346,34 +341,3 @@ def _running(everything: bool) -> list[str]:
     if len(running) > 1:
         raise CausalError("unknown-session", f"{len(running)} sessions are running: {', '.join(running)}", "Name one.")
     return running
-
-
-def _paths() -> Paths:
-    from causal.paths import Paths
-
-    return Paths.from_environment()
-
-
-def _client() -> Client:
-    from .client import Client
-
-    return Client(_paths())
-
-
-def _ask(request: Message, within_s: float = 10.0) -> dict[str, Any]:
-    return _client().ask(request, within_s)
-
-
-def _show(reply: dict[str, Any], as_json: bool, lines_of: Callable[[dict[str, Any]], list[str]]) -> list[str]:
-    """Prints the reply as JSON, or as the lines that `lines_of` makes of it."""
-    if as_json:
-        _print_json(reply)
-        return []
-    lines = lines_of(reply)
-    for line in lines:
-        click.echo(line)
-    return lines
-
-
-def _print_json(fields: dict[str, Any]) -> None:
-    click.echo(json.dumps(fields, ensure_ascii=False))

@@ -211,9 +211,7 @@ class Desk:
 
     def _token(self, ticket: Ticket | None, request: Token) -> list[Effect]:
         if not self._facts.key:
-            raise CausalError(
-                "auth-failed", "there is no AssemblyAI key to make a token with", "Set ASSEMBLYAI_API_KEY."
-            )
+            raise CausalError("auth-failed", "there is no AssemblyAI key to make a token with", "causal-ctl key set")
         if not 1 <= request.expires_in_s <= 600:
             raise CausalError("bad-request", f"a token for {request.expires_in_s} s", "1 to 600 seconds are possible.")
         return [MintToken(ticket, request.expires_in_s)]

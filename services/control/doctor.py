@@ -114,8 +114,8 @@ def _hearers(
     """Key, service and model: what is needed of them depends on who hears the room."""
     place, tidy = probes.key_place(environ)
     running = "" if isinstance(reply, CausalError) else str(reply.get("engine", ""))
-    heard_by = running or (("assemblyai" if place else "local") if wanted == "auto" else wanted)
-    if running == "assemblyai" and place is None:
+    heard_by = running or (_auto(place) if wanted == "auto" else wanted)
+    if running == "assemblyai" and isinstance(place, CausalError):
         yield Result("key", "ok", "the running stack has one; this shell has none")
     else:
         yield checks.key(place, tidy, heard_by)
@@ -123,6 +123,10 @@ def _hearers(
     if address:
         yield checks.speech_service(probes.reach(address), needed=heard_by != "local")
     yield checks.model(*probes.model(), needed=heard_by == "local")
+
+
+def _auto(place: str | CausalError) -> str:
+    return "local" if isinstance(place, CausalError) else "assemblyai"
 
 
 def _sound(environ: Mapping[str, str]) -> Iterator[Result]:

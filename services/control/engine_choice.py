@@ -11,7 +11,9 @@ def choose_engine(wanted: str, key: str | None) -> str:
         case "auto":
             return "assemblyai" if key else "local"
         case "assemblyai" if not key:
-            hint = "Set ASSEMBLYAI_API_KEY before starting the stack, or use the local engine: --engine local"
+            hint = (
+                "Give one (causal-ctl key set, or ASSEMBLYAI_API_KEY) and start the stack anew; or use --engine local"
+            )
             raise CausalError("auth-failed", "there is no AssemblyAI key", hint)
         case "assemblyai" | "local":
             return wanted

@@ -3,27 +3,105 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
-from collections.abc import Mapping
+import re
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from causal.errors import CausalError
+
+log = logging.getLogger("causal.control")
 
 VARIABLE = "ASSEMBLYAI_API_KEY"
 SERVICE = "causal"
+LOOKS_LIKE_A_KEY = re.compile(r"[!#-&(-~]+")
+"""ASCII without blanks, control characters and quotation marks: it goes into a header."""
+OR_THE_VARIABLE = f"or: export {VARIABLE}=…   (in the shell that starts the stack)"
 
 
 def find(environ: Mapping[str, str] = os.environ) -> str | None:
-    """The key, or None. The keyring is asked only where the `keyring` package is installed."""
-    key = environ.get(VARIABLE, "").strip()
-    return key or _from_keyring()
+    """The key, or None. A keyring that cannot be read is logged, and keeps nothing from starting."""
+    if key := environ.get(VARIABLE, "").strip():
+        return key
+    try:
+        return _from_keyring()
+    except CausalError as error:
+        log.warning("%s", error)
+        return None
+
+
+def place(environ: Mapping[str, str] = os.environ) -> str:
+    """Where `find` finds it. Raises `CausalError` when it is nowhere."""
+    if is_in_environment(environ):
+        return f"environment ({VARIABLE})"
+    if _from_keyring():
+        return _name()
+    raise CausalError("auth-failed", "there is no AssemblyAI key", f"causal-ctl key set; {OR_THE_VARIABLE}")
+
+
+def is_in_environment(environ: Mapping[str, str] = os.environ) -> bool:
+    return bool(environ.get(VARIABLE, "").strip())
+
+
+def keep(typed: str) -> str:
+    """Puts the key into the keyring, and returns the keyring's name. Raises `CausalError`."""
+    key = typed.strip()
+    if not LOOKS_LIKE_A_KEY.fullmatch(key):
+        found = f"what was given has {len(key)} characters, and blanks, quotation marks or odd ones among them"
+        text = found if key else "no key was given"
+        raise CausalError("bad-request", text, "Copy the key alone, as the speech service shows it.")
+    _ask(lambda keyring: keyring.set_password(SERVICE, VARIABLE, key), "written to")
+    return _name()
+
+
+def forget() -> str:
+    """Takes the key out of the keyring; returns the keyring's name. Raises `CausalError`, also when none is in it."""
+    if _ask(lambda keyring: keyring.get_password(SERVICE, VARIABLE), "read") is None:
+        raise CausalError("bad-request", f"there is no key in the {_name()}", "causal-ctl key show")
+    _ask(lambda keyring: keyring.delete_password(SERVICE, VARIABLE), "written to")
+    return _name()
 
 
 def _from_keyring() -> str | None:
+    """None where there is no keyring, or nothing in it. Raises `CausalError` when it cannot be read."""
     if importlib.util.find_spec("keyring") is None:
         return None
-    import keyring
-    from keyring.errors import KeyringError
-
     try:
-        found: str | None = keyring.get_password(SERVICE, VARIABLE)
-    except KeyringError:
+        found: str | None = _ask(lambda keyring: keyring.get_password(SERVICE, VARIABLE), "read")
+    except NoKeyring:
         return None
     return found
+
+
+class NoKeyring(CausalError):
+    """There is nothing that keeps keys."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__("bad-config", message, f"{hint}; {OR_THE_VARIABLE}")
+
+
+def _ask(question: Callable[[Any], Any], verb: str) -> Any:
+    """What the `keyring` package answers. Raises `CausalError` with what mends it."""
+    try:
+        import keyring
+        from keyring.errors import KeyringError, NoKeyringError
+    except ImportError:
+        hint = f"{sys.executable} -m pip install keyring"
+        raise NoKeyring("the package keyring, which knows this system's keyring, is not installed", hint) from None
+    try:
+        return question(keyring)
+    except NoKeyringError:
+        hint = "Start one (GNOME Keyring and KWallet are such)"
+        raise NoKeyring("no keyring runs for this user", hint) from None
+    except Exception as error:  # backends raise what their libraries do, and who knows what their texts have in them
+        said = str(error) if isinstance(error, KeyringError | OSError) else ""
+        text = f"the {_name()} cannot be {verb}: {said or type(error).__name__}"
+        raise CausalError("permission-denied", text, f"Unlock it; {OR_THE_VARIABLE}") from None
+
+
+def _name() -> str:
+    import keyring
+
+    return f"keyring ({keyring.get_keyring().name})"

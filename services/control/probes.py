@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from causal.errors import CausalError
+
 from . import key
 from .checks import Folder, Reached
 from .checks_sound import Hearing, Problem, Way
@@ -58,12 +60,13 @@ def broker_of(lock: Path) -> int | None:
         return None
 
 
-def key_place(environ: Mapping[str, str] = os.environ) -> tuple[str | None, bool]:
-    """Where the key is, and whether it looks like one."""
-    given = environ.get(key.VARIABLE, "")
-    if given.strip():
-        return f"environment ({key.VARIABLE})", given == given.strip() and not any(mark in given for mark in "\"' ")
-    return ("keyring", True) if key.find(environ) else (None, True)
+def key_place(environ: Mapping[str, str] = os.environ) -> tuple[str | CausalError, bool]:
+    """Where the key is, or why there is none, and whether it looks like one."""
+    try:
+        place = key.place(environ)
+    except CausalError as error:
+        return error, True
+    return place, not key.is_in_environment(environ) or bool(key.LOOKS_LIKE_A_KEY.fullmatch(environ[key.VARIABLE]))
 
 
 def reach(address: str, within_s: float = CONNECT_WITHIN_S) -> Reached:

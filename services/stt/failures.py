@@ -14,7 +14,7 @@ from causal.errors import Code
 LONG_WAIT_S = 30.0
 """For limits of the account: new sessions count by the minute."""
 
-KEY_HINT = "check the key in ASSEMBLYAI_API_KEY"
+KEY_HINT = "check the key; causal-ctl key show tells where it comes from"
 FUNDS_HINT = "look at the account on the speech service's web page"
 LIMIT_HINT = "end other sessions, or raise the account's limit; trying again by itself"
 NETWORK_HINT = "check the network; what was heard waits in the journal, and is sent when the service is back"

@@ -39,7 +39,7 @@ def choose(assignment: Assignment, settings: Settings, key: Key | None, engine_f
                 raise CausalError(
                     "auth-failed",
                     "there is no AssemblyAI key",
-                    "set ASSEMBLYAI_API_KEY before the stack starts, or use the local engine: --engine local",
+                    "causal-ctl key set (or ASSEMBLYAI_API_KEY), then start the stack anew; or use --engine local",
                 )
             if not may_have_key(settings.stt_url):
                 raise CausalError(

@@ -16,6 +16,8 @@ from causal.messages.control import Fault, ServiceView, SessionView
 
 HERE = Path("/a/place")
 NO_STACK = CausalError("no-stack", "no stack is running in /a/place")
+NO_KEY = CausalError("auth-failed", "there is no AssemblyAI key", "causal-ctl key set")
+LOCKED = CausalError("permission-denied", "the keyring cannot be read: it is locked", "Unlock it.")
 
 
 def folder(free_bytes: int = 50_000_000_000, **known: Any) -> Folder:
@@ -115,13 +117,17 @@ def test_what_is_wrong_with_a_stream_is_told() -> None:
 @pytest.mark.parametrize(
     ("place", "tidy", "heard_by", "state"),
     [
-        (None, True, "local", "ok"),
-        (None, True, "assemblyai", "failed"),
+        (NO_KEY, True, "local", "ok"),
+        (NO_KEY, True, "assemblyai", "failed"),
+        (LOCKED, True, "local", "warning"),
+        (LOCKED, True, "assemblyai", "failed"),
         ("environment", True, "assemblyai", "ok"),
         ("environment", False, "assemblyai", "warning"),
     ],
 )
-def test_a_key_is_missed_only_where_it_is_needed(place: str | None, tidy: bool, heard_by: str, state: str) -> None:
+def test_a_key_is_missed_only_where_it_is_needed(
+    place: str | CausalError, tidy: bool, heard_by: str, state: str
+) -> None:
     assert checks.key(place, tidy, heard_by).state == state
 
 

@@ -242,5 +242,6 @@ def _own_environment(folder: Path) -> dict[str, str]:
         "CAUSAL_DATA_DIR": str(folder / "data"),
         "CAUSAL_CONFIG_DIR": str(folder / "config"),
         "CAUSAL_WEB_PORT": "0",
+        "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
         "PULSE_SERVER": f"unix:{folder}/no-sound-server",
     }
