@@ -133,6 +133,8 @@ class Capture:
 
     def _on_wake(self) -> None:
         self._waker.rest()
+        if self._hub.stirred:
+            self._hub.tick()
         self._pump()
 
     def _on_next(self) -> None:

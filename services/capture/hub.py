@@ -4,10 +4,10 @@ A *track* is one stream's wish: a source, and the ring that shall hear it. A *li
 A line is shared by all tracks that want its device; a file's line belongs to one track. `tick` makes what is open
 match what is wanted:
 
-    wanted and not open      opened, and tried again every `RETRY_S` and at each change of the devices
+    wanted and not open      opened, and tried again: soon, then ever more slowly, and at each change of the devices
     lost                     closed, waited for, opened again: a new segment, reason `device-lost`
     silent without a word    opened again: reason `suspended`
-    another default          the new one is opened first, and taken when it delivers: reason `moved`
+    another default          the new one is opened first, and taken where the old one ends: reason `moved`
     wanted by nobody         closed
 """
 
@@ -15,72 +15,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 from causal import clock
 from causal.clock import NS_PER_S
 from causal.errors import SourceError
 from causal.messages.control import Device
-from causal.messages.events import CaptureState
 
 from .aliases import resolve
 from .backend import Backend, Stream
-from .intake import Intake
+from .intake import KEPT_NS, Intake
 from .level import Level
+from .line import Condition, Line, Track
 from .ring import Ring
-from .watch import should_reopen, state_of
+from .watch import retry_after_s, should_reopen, state_of
 
 log = logging.getLogger(__name__)
 
-RETRY_S = 2.0
 STOOD_STILL_S = 2.0
 """Ticks so far apart: this process or the whole machine stood still. What a device says then counts from now on, for
 all that its server has kept meanwhile is still to come, and would be lost if the device were opened again."""
-
-
-@dataclass(eq=False)
-class Line:
-    """One device. `intake` and `stream` are there while it is open."""
-
-    device_id: str
-    backend: Backend
-    origin_ns: int
-    start_ns: int
-    intake: Intake | None = None
-    stream: Stream | None = None
-    error: SourceError | None = None
-    retry_ns: int = 0
-    quiet_since_ns: int = 0
-    """When it was last heard; before that, when it was first wanted."""
-    over: bool = False
-    """A file that has ended, or failed: it is not opened again."""
-
-
-@dataclass(eq=False)
-class Track:
-    """One stream. `coming` is the line that will replace `line` as soon as it delivers."""
-
-    stream: str
-    source: str
-    ring: Ring
-    origin_ns: int
-    start_ns: int
-    line: Line | None = None
-    coming: Line | None = None
-    error: SourceError | None = None
-    over: bool = False
-    level: Level = field(default_factory=Level)
-    measured: int = 0
-
-
-@dataclass(frozen=True)
-class Condition:
-    """How a track is doing."""
-
-    device: str | None
-    state: CaptureState
-    error: SourceError | None = None
-    retrying: bool = False
 
 
 class Hub:
@@ -91,6 +44,8 @@ class Hub:
     ) -> None:
         self.devices: tuple[Device, ...] | None = None
         """All that can be heard now; None before the first tick has asked."""
+        self.stirred = False
+        """Something has happened on which `tick` should decide now. Set on any thread, taken back by `tick`."""
         self._backends = backends
         self._wake = wake
         self._now_ns = now_ns
@@ -135,6 +90,7 @@ class Hub:
 
     def tick(self) -> None:
         """Makes what is open match what is wanted."""
+        self.stirred = False
         now_ns = self._now_ns()
         if now_ns - self._ticked_ns > STOOD_STILL_S * NS_PER_S:
             self._awake_ns = now_ns
@@ -149,7 +105,7 @@ class Hub:
         for line in list(self._lines.values()):
             self._tend(line, now_ns)
         for track in self._tracks.values():
-            self._switch(track)
+            self._switch(track, now_ns)
         self._close_unwanted()
 
     def measure(self, stream: str) -> Level | None:
@@ -176,9 +132,9 @@ class Hub:
         if line is None or line.intake is None or error:
             return Condition(device, "failed" if error else "starting", error, retrying=error is not None)
         waited_s = (self._now_ns() - line.quiet_since_ns) / NS_PER_S
-        heard = line.intake.heard_ns is not None
         driver = line.intake.driver_state
-        return Condition(device, state_of(waited_s=waited_s, heard=heard, zeros_s=track.level.zeros_s, driver=driver))
+        state = state_of(waited_s=waited_s, heard=line.heard, zeros_s=track.level.zeros_s, driver=driver)
+        return Condition(device, state)
 
     # Devices
 
@@ -192,6 +148,10 @@ class Hub:
 
     def _note_change(self) -> None:
         self._stale = True
+        self._stir()
+
+    def _stir(self) -> None:
+        self.stirred = True
         self._wake()
 
     def _list_devices(self) -> None:
@@ -237,21 +197,20 @@ class Hub:
             self._lines[key] = Line(device_id, backend, track.origin_ns, track.start_ns, quiet_since_ns=self._now_ns())
         return self._lines[key]
 
-    def _switch(self, track: Track) -> None:
-        """Takes the coming line when it delivers, or at once when the present one does not."""
-        if track.coming is None or track.line is None:
+    def _switch(self, track: Track, now_ns: int) -> None:
+        """Takes the coming line where the present one ends, or at once when that one is lost."""
+        if track.line is None or track.coming is None or not track.may_change(now_ns):
             return
-        if track.line.intake is None or (track.coming.intake and track.coming.intake.heard_ns is not None):
-            reason = "moved" if track.line.intake else "device-lost"
-            self._leave(track)
-            track.ring.break_segment(reason)
-            self._take(track, track.coming)
-            track.coming = None
+        reason = "moved" if track.line.intake else "device-lost"
+        self._leave(track)
+        track.ring.break_segment(reason)
+        self._take(track, track.coming, since_ns=track.ring.end_ns or None)
+        track.coming = None
 
-    def _take(self, track: Track, line: Line) -> None:
+    def _take(self, track: Track, line: Line, since_ns: int | None = None) -> None:
         track.line = line
         if line.intake:
-            line.intake.attach(track.ring)
+            line.intake.attach(track.ring, since_ns)
 
     def _leave(self, track: Track) -> None:
         if track.line and track.line.intake:
@@ -271,19 +230,21 @@ class Hub:
                 self._open(line, now_ns)
             return
         if intake.heard_ns is not None:
-            line.quiet_since_ns, line.error = intake.heard_ns, None
+            line.quiet_since_ns, line.error, line.tries = intake.heard_ns, None, 0
         waited_s = (now_ns - max(intake.opened_ns, intake.heard_ns or 0, self._awake_ns)) / NS_PER_S
         if intake.lost is not None:
             self._lose(line, intake.lost, now_ns)
         elif intake.ended:
             self._finish(line, None)
-        elif line.backend.live and should_reopen(waited_s=waited_s, driver=intake.driver_state):
+        elif line.backend.live and should_reopen(waited_s=waited_s, driver=intake.driver_state, tries=line.tries):
             log.info("%s says nothing for %.0f s; it is opened again", line.device_id, waited_s)
             self._shut(line, "suspended")
             self._open(line, now_ns)
 
     def _open(self, line: Line, now_ns: int) -> None:
-        intake = Intake(self._wake, self._now_ns, line.origin_ns, line.start_ns)
+        kept_ns = KEPT_NS if line.backend.live else 0
+        intake = Intake(self._wake, self._now_ns, line.origin_ns, line.start_ns, stir=self._stir, kept_ns=kept_ns)
+        line.tries += 1
         for track in self._tracks.values():
             if track.line is line:
                 intake.attach(track.ring)
@@ -296,10 +257,10 @@ class Hub:
 
     def _lose(self, line: Line, error: SourceError, now_ns: int) -> None:
         self._shut(line, "device-lost")
-        if line.error is None or line.error.message != error.message:
+        if line.error is None or (line.error.message != error.message and not _says_less(error, line.error)):
             log.warning("%s: %s", line.device_id, error)
-        line.error = error
-        line.retry_ns = now_ns + round(RETRY_S * NS_PER_S)
+            line.error = error
+        line.retry_ns = now_ns + round(retry_after_s(line.tries) * NS_PER_S)
         if not line.backend.live:
             self._finish(line, error)
 
@@ -325,3 +286,8 @@ class Hub:
             if id(line) not in wanted:
                 self._shut(line, "")
                 del self._lines[key]
+
+
+def _says_less(error: SourceError, before: SourceError) -> bool:
+    """Whether a device that was lost is only found missing again."""
+    return error.code == "device-not-found" and before.code == "device-lost"

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 
+import numpy as np
+
 from causal import clock
+from causal.clock import NS_PER_S
 from causal.errors import SourceError
 
 from .backend import DriverState, Samples
@@ -13,13 +17,29 @@ from .ring import Ring
 from .sample_clock import SampleClock
 
 
+KEPT_NS = NS_PER_S
+"""More than a device may be behind another: what is still on its way from the old one when the new one is heard."""
+
+
 class Intake:
     """Hears a device on the driver's thread. The lock is held while rings are written or exchanged, so a ring has
-    one writer at a time even when its stream goes from one device to another."""
+    one writer at a time even when its stream goes from one device to another.
+
+    Keeps the newest `kept_ns` of the unbroken run that lasts until now, for a ring that comes over from another
+    device; the oldest blocks go first. The driver's thread alone writes them.
+    """
 
     def __init__(
-        self, wake: Callable[[], None], now_ns: Callable[[], int] = clock.now_ns, origin_ns: int = 0, start_ns: int = 0
+        self,
+        wake: Callable[[], None],
+        now_ns: Callable[[], int] = clock.now_ns,
+        origin_ns: int = 0,
+        start_ns: int = 0,
+        *,
+        stir: Callable[[], None] | None = None,
+        kept_ns: int = KEPT_NS,
     ) -> None:
+        """`wake` is called at each block, `stir` when there is something to decide: the first block, a loss."""
         self.origin_ns = origin_ns
         self.start_ns = start_ns
         self.opened_ns = now_ns()
@@ -29,6 +49,9 @@ class Intake:
         self.ended = False
         self.lost: SourceError | None = None
         self._wake = wake
+        self._stir = stir or wake
+        self._kept: deque[tuple[int, Samples]] = deque()
+        self._kept_ns = kept_ns
         self._now_ns = now_ns
         self._lock = threading.Lock()
         self._rings: list[Ring] = []
@@ -38,12 +61,19 @@ class Intake:
 
     # The hub's side
 
-    def attach(self, ring: Ring) -> None:
-        """From now on the ring gets what is heard."""
+    def attach(self, ring: Ring, since_ns: int | None = None) -> None:
+        """From now on the ring gets what is heard; with `since_ns`, also what is kept of the time after it."""
         with self._lock:
             if self._rate_hz:
                 ring.set_format(self._rate_hz, self._channels)
+            if since_ns is not None:
+                self._catch_up(ring, since_ns)
             self._rings.append(ring)
+
+    def reaches(self, time_ns: int) -> bool:
+        """Whether there is no hole between `time_ns` and what a ring would get that is attached since then."""
+        with self._lock:
+            return bool(self._kept) and self._kept[0][0] <= time_ns
 
     def detach(self, ring: Ring) -> None:
         """When this returns, the ring gets nothing more."""
@@ -57,37 +87,56 @@ class Intake:
         with self._lock:
             self._rate_hz, self._channels = rate_hz, channels
             self._clock = SampleClock(rate_hz)
+            self._kept.clear()
             for ring in self._rings:
                 ring.set_format(rate_hz, channels)
 
     def on_samples(self, samples: Samples, captured_ns: int) -> None:
         stamp = self._clock.stamp(len(samples), captured_ns)
         with self._lock:
+            if stamp.broken:
+                self._kept.clear()
             for ring in self._rings:
                 if stamp.broken:
                     ring.break_segment("suspended")
                 ring.write(samples, stamp.captured_ns)
-        self.heard_ns = self._now_ns()
-        self._wake()
+            self._keep(samples, stamp.captured_ns)
+        first, self.heard_ns = self.heard_ns is None, self._now_ns()
+        (self._stir if first else self._wake)()
 
     def on_hole(self, reason: str) -> None:
         self._clock = SampleClock(self._rate_hz or 1)
         with self._lock:
+            self._kept.clear()
             for ring in self._rings:
                 ring.break_segment(reason)
 
     def on_state(self, state: DriverState) -> None:
         self.driver_state = state
-        self._wake()
+        self._stir()
 
     def on_end(self) -> None:
         self.ended = True
-        self._wake()
+        self._stir()
 
     def on_lost(self, error: SourceError) -> None:
         self.lost = error
-        self._wake()
+        self._stir()
 
     def has_room(self, frames: int) -> bool:
         with self._lock:
             return all(ring.has_room(frames) for ring in self._rings)
+
+    # What is kept
+
+    def _keep(self, samples: Samples, captured_ns: int) -> None:
+        if self._kept_ns:
+            self._kept.append((captured_ns, np.array(samples)))
+            while self._kept[0][0] < captured_ns - self._kept_ns:
+                self._kept.popleft()
+
+    def _catch_up(self, ring: Ring, since_ns: int) -> None:
+        for captured_ns, samples in self._kept:
+            skip = max(0, -((captured_ns - since_ns) * self._rate_hz // NS_PER_S))
+            if skip < len(samples):
+                ring.write(samples[skip:], captured_ns + skip * NS_PER_S // self._rate_hz)

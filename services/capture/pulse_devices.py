@@ -18,7 +18,8 @@ from .pulse_stream import no_server
 
 log = logging.getLogger(__name__)
 
-RETRY_AFTER_S = 1.0
+RETRY_FIRST_S, RETRY_SLOWEST_S = 0.1, 1.0
+"""A server that is restarted is back at once; one that does not run is asked once a second."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Snapshot:
 
 class PulseDevices:
     """Reads the list at every change that the server tells, and calls `on_change` on its own thread when it differs.
-    A server that is away is tried again every second."""
+    A server that is away is tried again, every second in the end."""
 
     def __init__(self, on_change: Callable[[Snapshot], None], server: str | None = None) -> None:
         self.snapshot = Snapshot(error=no_server("not asked yet"))
@@ -43,6 +44,7 @@ class PulseDevices:
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._listening: pulsectl.Pulse | None = None
+        self._retry_s = RETRY_FIRST_S
         self._changed = False
         self._thread = threading.Thread(target=self._run, name="pulse-devices", daemon=True)
         self._thread.start()
@@ -69,7 +71,8 @@ class PulseDevices:
                 self._follow()
             except Exception as error:  # pulsectl has no common base for its errors
                 self._publish(Snapshot(error=no_server(str(error) or type(error).__name__)))
-            self._closing.wait(RETRY_AFTER_S)
+            self._closing.wait(self._retry_s)
+            self._retry_s = min(RETRY_SLOWEST_S, 2 * self._retry_s)
 
     def _follow(self) -> None:
         with _Server("Causal devices", server=self._server, connect=False) as server:
@@ -82,6 +85,7 @@ class PulseDevices:
                 while not self._closing.is_set():
                     self._changed = False
                     self._publish(_read(server))
+                    self._retry_s = RETRY_FIRST_S
                     while not self._changed and not self._closing.is_set():
                         server.event_listen()
             finally:

@@ -48,6 +48,8 @@ class Ring:
         self.channels = 0
         self.heard_ns = 0
         """Length of all that was written."""
+        self.end_ns = 0
+        """Capture clock at the end of the newest block."""
         self.overflow_frames = 0
         self.ended = False
         self._records = [Held() for _ in range(blocks)]
@@ -162,7 +164,9 @@ class Ring:
         held = self._next_record(captured_ns)
         held.end, held.samples, held.gap_reason = False, kept, reason or ""
         self._segment_frame += len(samples)
-        self.heard_ns += len(samples) * NS_PER_S // self.rate_hz
+        length_ns = len(samples) * NS_PER_S // self.rate_hz
+        self.heard_ns += length_ns
+        self.end_ns = captured_ns + length_ns
         self._head += 1
 
     def _next_record(self, captured_ns: int) -> Held:

@@ -8,8 +8,10 @@ from .backend import DriverState
 
 STALLED_AFTER_S = 1.0
 SILENT_AFTER_S = 3.0
-REOPEN_AFTER_S = 4.0
+REOPEN_AFTER_S, REOPEN_SLOWEST_S = 4.0, 10.0
 """A device that says nothing for so long, and does not say why, is opened again: its server may have forgotten us."""
+RETRY_FIRST_S, RETRY_SLOWEST_S = 0.1, 2.0
+"""A device that is away is tried again after such times: it may be back before anybody is told of it."""
 
 
 def state_of(*, waited_s: float, heard: bool, zeros_s: float, driver: DriverState) -> CaptureState:
@@ -24,6 +26,12 @@ def state_of(*, waited_s: float, heard: bool, zeros_s: float, driver: DriverStat
     return "silent" if zeros_s > SILENT_AFTER_S else "capturing"
 
 
-def should_reopen(*, waited_s: float, driver: DriverState) -> bool:
-    """Whether a stalled device is opened anew."""
-    return waited_s > REOPEN_AFTER_S and driver != "suspended"
+def should_reopen(*, waited_s: float, driver: DriverState, tries: int = 0) -> bool:
+    """Whether a stalled device is opened anew. `tries` counts its openings since it was last heard."""
+    patience_s = min(REOPEN_SLOWEST_S, REOPEN_AFTER_S * 2.0 ** max(0, min(tries, 9) - 1))
+    return waited_s > patience_s and driver != "suspended"
+
+
+def retry_after_s(tries: int) -> float:
+    """How long to wait before a device that is away is tried again."""
+    return min(RETRY_SLOWEST_S, RETRY_FIRST_S * 2.0 ** min(tries, 9))

@@ -57,6 +57,39 @@ def test_after_a_hole_time_is_read_anew(intake):
     assert (ring.held(1).gap_reason, ring.held(1).captured_ns) == ("overflow", 9 * BLOCK_NS)
 
 
+def test_a_ring_that_comes_over_gets_what_is_kept_since_its_end(intake):
+    intake.on_format(48_000, 1)
+    for n in range(3):
+        intake.on_samples(BLOCK, n * BLOCK_NS)
+    ring = Ring(1.0)
+    assert intake.reaches(BLOCK_NS)
+    intake.attach(ring, since_ns=BLOCK_NS + BLOCK_NS // 2)
+    intake.on_samples(BLOCK, 3 * BLOCK_NS)
+    held = [ring.held(n) for n in range(ring.head)]
+    assert [(h.captured_ns, len(h.samples)) for h in held] == [
+        (BLOCK_NS + BLOCK_NS // 2, 1200),
+        (2 * BLOCK_NS, 2400),
+        (3 * BLOCK_NS, 2400),
+    ]
+
+
+def test_what_is_kept_has_a_limit_and_no_hole(intake):
+    intake.on_format(48_000, 1)
+    for n in range(100):
+        intake.on_samples(BLOCK, n * BLOCK_NS)
+    assert intake.reaches(80 * BLOCK_NS)
+    assert not intake.reaches(70 * BLOCK_NS)
+    intake.on_hole("overflow")
+    assert not intake.reaches(100 * BLOCK_NS)
+
+
+def test_a_file_keeps_nothing(woken):
+    intake = Intake(lambda: woken.append(1), kept_ns=0)
+    intake.on_format(48_000, 1)
+    intake.on_samples(BLOCK, 0)
+    assert not intake.reaches(BLOCK_NS)
+
+
 def test_there_is_room_when_every_ring_has_room(intake):
     small, large = Ring(0.1), Ring(1.0)
     intake.attach(small)

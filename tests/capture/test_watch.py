@@ -1,6 +1,6 @@
 import pytest
 
-from causal.capture.watch import should_reopen, state_of
+from causal.capture.watch import retry_after_s, should_reopen, state_of
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,13 @@ def test_only_a_device_that_does_not_say_why_is_opened_again():
     assert should_reopen(waited_s=4.5, driver="running")
     assert not should_reopen(waited_s=3.5, driver="running")
     assert not should_reopen(waited_s=60.0, driver="suspended")
+
+
+def test_a_device_that_stays_silent_is_opened_again_more_and_more_slowly():
+    assert should_reopen(waited_s=4.5, driver="running", tries=1)
+    assert not should_reopen(waited_s=7.5, driver="running", tries=2)
+    assert should_reopen(waited_s=10.5, driver="running", tries=10_000)
+
+
+def test_a_device_that_is_away_is_tried_soon_and_then_every_two_seconds():
+    assert [retry_after_s(tries) for tries in (0, 1, 2, 3, 4, 5, 10_000)] == [0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0]
