@@ -26,7 +26,8 @@ from causal.messages.control import Assignment, Fault, StreamReport, Work
 from causal.service import Options, Service
 
 from .backend import load_backends
-from .hub import Condition, Hub
+from .hub import Hub
+from .line import Condition
 from .outlet import Outlet
 from .waker import Waker
 

@@ -16,7 +16,6 @@ from .backend import DriverState, Samples
 from .ring import Ring
 from .sample_clock import SampleClock
 
-
 KEPT_NS = NS_PER_S
 """More than a device may be behind another: what is still on its way from the old one when the new one is heard."""
 

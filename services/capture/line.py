@@ -14,7 +14,7 @@ from .level import Level
 from .ring import Ring
 
 SEAM_WITHIN_NS = NS_PER_S // 2
-"""A device that has said nothing for so long is left without waiting for the moment from which the next one is heard."""
+"""A device that has said nothing for so long is left at once: the next one need not reach back to its end."""
 
 
 @dataclass(eq=False)

@@ -1,9 +1,9 @@
 """Devices that come, go and change, on a real PulseAudio and a real PipeWire."""
 
-import numpy as np
+import itertools
+
 import pytest
 
-from causal import clock
 from causal.testing.pipewire_server import PrivatePipeWire
 from causal.testing.pulse_server import PrivatePulse
 
@@ -25,7 +25,7 @@ def seams_ms(ears) -> list[float]:
     blocks = ears.blocks()
     return [
         (after.captured_ns - before.captured_ns) / 1e6 - len(before.samples) * 1000 / before.rate_hz
-        for before, after in zip(blocks, blocks[1:], strict=False)
+        for before, after in itertools.pairwise(blocks)
         if after.gap_reason
     ]
 
