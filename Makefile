@@ -8,16 +8,17 @@ PYTHON := .venv/bin/python
 ready = @python=$$(scripts/find-python) && "$$python" scripts/environment.py $(1)
 endif
 
-.PHONY: help demo run test check bench soak fmt
+.PHONY: help demo run test test-wine check bench soak fmt
 
 help:
-	@echo "make demo     plays a recording through Causal and shows the live transcript"
-	@echo "make run      starts Causal for daily use; Ctrl-C stops it"
-	@echo "make test     all tests; make test TESTS=\"-m 'not live'\" for the quick ones"
-	@echo "make check    ruff and mypy"
-	@echo "make bench    measures, and writes bench/results"
-	@echo "make soak     lets things fail for MINUTES=60 with SEED=1, and writes bench/results/soak.md"
-	@echo "make fmt      formats the code"
+	@echo "make demo        plays a recording through Causal and shows the live transcript"
+	@echo "make run         starts Causal for daily use; Ctrl-C stops it"
+	@echo "make test        all tests; make test TESTS=\"-m 'not live'\" for the quick ones"
+	@echo "make test-wine   tests for Windows, under Wine; make test-wine TESTS=tests/windows/test_clock.py"
+	@echo "make check       ruff and mypy"
+	@echo "make bench       measures, and writes bench/results"
+	@echo "make soak        lets things fail for MINUTES=60 with SEED=1, and writes bench/results/soak.md"
+	@echo "make fmt         formats the code"
 
 demo:
 	$(call ready)
@@ -30,6 +31,10 @@ run:
 test:
 	$(call ready,test)
 	$(PYTHON) -m pytest $(TESTS)
+
+test-wine:
+	$(call ready,test)
+	$(PYTHON) scripts/wine.py $(TESTS)
 
 check:
 	$(call ready,test)
