@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from causal.messages import (
@@ -24,7 +25,7 @@ from causal.messages import (
     TranscriptVoid,
     Word,
 )
-from causal.testing.browser import Chromium, axe
+from causal.testing.browser import Chromium
 from causal.testing.fake_controller import FakeController
 from causal.testing.one_loop import OneLoop
 from causal.testing.pulse_server import PrivatePulse
@@ -441,12 +442,7 @@ def test_who_reads_above_is_left_there_and_told_of_what_comes(
 # --- for everybody ---
 
 
-def test_axe_finds_nothing_in_any_state(
-    stack: Stack, publisher: OneLoop, chromium: Chromium, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    if not shutil.which("npm"):
-        pytest.skip("not installed: npm")
-    script = axe(stack.paths.cache)
+def test_axe_finds_nothing_in_any_state(stack: Stack, publisher: OneLoop, chromium: Chromium) -> None:
     shown = {"light": chromium.let_in(stack), "dark": chromium.let_in(stack, color_scheme="dark")}
     shown["phone"] = chromium.let_in(stack, viewport=PHONE)
     shown["refused"] = chromium.new_page()
@@ -454,8 +450,7 @@ def test_axe_finds_nothing_in_any_state(
 
     def check(state: str) -> None:
         for name, page in shown.items():
-            page.evaluate(script)
-            found = page.evaluate("axe.run()")["violations"]
+            found = Axe().run(page).response["violations"]
             assert [(name, state, v["id"], [n["target"] for n in v["nodes"]]) for v in found] == []
 
     check("empty")

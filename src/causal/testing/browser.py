@@ -7,12 +7,7 @@ with Chromium() as chromium:
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-import subprocess
-import tarfile
-import tempfile
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,9 +22,6 @@ FLAGS = (
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
 LOOKS_WITHIN_MS = 15_000
-
-AXE = "4.10.3"
-AXE_SHA256 = "0f2b4d7dcdf7d1219df8d1959ad68e565f51d14c3f0d88bb71cd59abeb956292"
 
 
 class Chromium:
@@ -69,20 +61,3 @@ class Chromium:
         page.goto(new_link(stack.paths))
         page.wait_for_selector("#connection.open")
         return page
-
-
-def axe(cache: Path) -> str:
-    """The source of axe-core, which finds what keeps people out of a page; fetched once, by npm."""
-    file = cache / f"axe-core-{AXE}.tgz"
-    if not file.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache) as folder:
-            command = ["npm", "pack", f"axe-core@{AXE}", "--silent", "--pack-destination", folder]
-            subprocess.run(command, cwd=folder, check=True, capture_output=True)
-            (Path(folder) / file.name).replace(file)
-    if (found := hashlib.sha256(file.read_bytes()).hexdigest()) != AXE_SHA256:
-        raise ValueError(f"{file} has the SHA-256 {found}, expected {AXE_SHA256}: take it away")
-    with tarfile.open(file) as package:
-        script = package.extractfile("package/axe.min.js")
-        assert script is not None
-        return script.read().decode()
