@@ -21,6 +21,7 @@ import msgspec
 
 from causal.control import key
 from causal.settings import DIRECTORIES, FOR_SINKS, Settings
+from causal.sink.sink import about
 
 ROOT = Path(__file__).parent.parent
 WIDTH = 120
@@ -96,11 +97,9 @@ def _sink(command: Any, sinks: dict[str, str]) -> Iterator[str]:
     )
     for name, target in sinks.items():
         module_name, _, attribute = target.partition(":")
-        module = import_module(module_name)
-        made = getattr(module, attribute)
-        general = re.sub(r"^`causal-sink .*?`: ", "", str(inspect.getdoc(module)).partition("\n\n")[0])
+        made = getattr(import_module(module_name), attribute)
         yield from (f"### causal-sink {name}", "")
-        yield from _paragraph(f"{general[0].upper()}{general[1:]} {inspect.getdoc(made)}")
+        yield from _paragraph(about(made))
         yield from _options(getattr(made, "parameters", ()))
 
 

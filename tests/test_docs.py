@@ -58,6 +58,6 @@ def test_the_section_of_the_page_is_as_those_of_supervisords_configuration() -> 
     ours = RawConfigParser()
     ours.read(ROOT / "config" / "supervisord.conf")
     shown = RawConfigParser()
-    shown.read_string(re.findall(r"```ini\n(\[program:web\].*?)```", page, re.DOTALL)[0])
-    web, jsonl = dict(shown["program:web"]), dict(ours["program:jsonl"])
-    assert {key: value.replace("jsonl", "web") for key, value in jsonl.items()} == web
+    shown.read_string(re.findall(r"```ini\n(\[program:sqlite\].*?)```", page, re.DOTALL)[0])
+    sqlite, jsonl = dict(shown["program:sqlite"]), dict(ours["program:jsonl"])
+    assert {key: value.replace("jsonl", "sqlite") for key, value in jsonl.items()} == sqlite

@@ -23,7 +23,7 @@ def test_every_setting_is_told() -> None:
     assert [name for name in KINDS if f"* `{name} = " not in text] == []
 
 
-@pytest.mark.parametrize("option", ["--keyterm WORD", "--no-respawn", "--wheel PATH", "--give-up-after N", "--port N"])
+@pytest.mark.parametrize("option", ["--keyterm WORD", "--no-respawn", "--wheel PATH", "--batch N", "--port N"])
 def test_an_option_of_each_kind_of_command_is_told(option: str) -> None:
     (text,) = (text for path, text in PAGES.items() if path.stem == "commands")
     assert f"* `{option}` - " in text

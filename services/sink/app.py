@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -21,7 +22,10 @@ from causal.service import Options
 
 from .keeper import Keeper
 from .place import Place
-from .sink import SinkOptions, find, names
+from .sink import SinkOptions, about, find, names
+
+NAMED = "causal.sink"
+"""Where a command's context remembers which sink it is about."""
 
 
 def _begin(_context: click.Context, _option: click.Parameter, value: str) -> int | None:
@@ -31,9 +35,30 @@ def _begin(_context: click.Context, _option: click.Parameter, value: str) -> int
         raise click.BadParameter(str(error)) from error
 
 
+class SinkCommand(click.Command):
+    """Its help ends with the sink that is named, and with that sink's own options."""
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        given, _, _ = self.make_parser(context).parse_args(list(arguments))
+        context.meta[NAMED] = given.get("name")
+        return super().parse_args(context, arguments)
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(context, formatter)
+        name = context.meta.get(NAMED)
+        if not isinstance(name, str) or (make := find(name)) is None:
+            return
+        with formatter.section(f"The sink {name}"):
+            formatter.write_text(about(make))
+            if rows := [row for option in _parameters(make) if (row := option.get_help_record(context))]:
+                formatter.write_paragraph()
+                formatter.write_dl(rows)
+
+
 @click.command(
     "causal-sink",
-    epilog=f"Installed sinks: {', '.join(names())}. Some have options of their own.",
+    cls=SinkCommand,
+    epilog=f"Installed sinks: {', '.join(names())}. Some have options of their own: causal-sink NAME --help.",
     context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
 )
 @click.argument("name")
@@ -81,6 +106,11 @@ def main(
 def _own_options(name: str, make: object, context: click.Context) -> dict[str, Any]:
     """What follows the common options, as the sink's own `parameters` say. Ends the command when that is something
     else."""
-    command = click.Command(name, params=list(getattr(make, "parameters", ())), add_help_option=False)
+    command = click.Command(name, params=list(_parameters(make)), add_help_option=False)
     with command.make_context(f"causal-sink {name}", list(context.args)) as own:
         return dict(own.params)
+
+
+def _parameters(make: object) -> Sequence[click.Option]:
+    options: Sequence[click.Option] = getattr(make, "parameters", ())
+    return options

@@ -1,4 +1,5 @@
-"""`causal-sink txt`, `md`, `srt`, `vtt`: each session in a file that is written anew, at once and whole, when it grows.
+"""`causal-sink txt`, `md`, `srt`, `vtt`: each session in a file, in `DATA_DIR/transcripts` or as `--out` says; when it
+grows it is written anew, at once and whole.
 
     write ──▶ events of the sessions that are going on ──flush──▶ <session>.srt.new ──rename──▶ <session>.srt
                                                          └──────▶ progress: where to begin after a kill

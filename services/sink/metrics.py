@@ -31,7 +31,11 @@ READ_WITHIN_S = 5.0
 class MetricsSink:
     """Serves `http://127.0.0.1:PORT/metrics`. Remembers nothing but the newest numbers."""
 
-    parameters = (click.Option(["--port"], type=click.IntRange(0, 65535), default=9464, help="0 takes any free one."),)
+    parameters = (
+        click.Option(
+            ["--port"], type=click.IntRange(0, 65535), default=9464, show_default=True, help="0 takes any free one."
+        ),
+    )
     ephemeral = ("service-status", "capture-status", "transcript-partial", "transcript-void")
 
     def __init__(self, options: SinkOptions) -> None:

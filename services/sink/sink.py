@@ -11,6 +11,9 @@ Besides, a sink may have `flush` (see `Flushing`), `fault` and `queues` (see `Re
 
 from __future__ import annotations
 
+import inspect
+import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
@@ -77,6 +80,13 @@ class Reporting(Protocol):
 
     def queues(self) -> Mapping[str, QueueDepth]:
         """What waits in it."""
+
+
+def about(make: Callable[..., object]) -> str:
+    """What a sink does, in the words of its module's first paragraph and of its class."""
+    module = inspect.getdoc(sys.modules[make.__module__]) or ""
+    general = re.sub(r"^`causal-sink .*?`: ", "", module.partition("\n\n")[0])
+    return f"{general[:1].upper()}{general[1:]} {inspect.getdoc(make) or ''}".strip()
 
 
 def names() -> list[str]:

@@ -49,14 +49,23 @@ class WebhookSink:
 
     parameters = (
         click.Option(["--url"], envvar="CAUSAL_WEBHOOK_URL", required=True, help="Where to."),
-        click.Option(["--batch"], type=click.IntRange(1, 500), default=1, help="Events in one POST, at most."),
+        click.Option(
+            ["--batch"], type=click.IntRange(1, 500), default=1, show_default=True, help="Events in one POST, at most."
+        ),
         click.Option(
             ["--event", "kinds"],
             type=click.Choice(sorted(DURABLE)),
             multiple=True,
             help="What is sent, instead of finals.",
         ),
-        click.Option(["--give-up-after", "give_up_s"], type=click.FloatRange(0), default=7200.0, help="In seconds."),
+        click.Option(
+            ["--give-up-after", "give_up_s"],
+            type=click.FloatRange(0),
+            default=7200.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="When a POST that fails becomes a dead letter.",
+        ),
     )
 
     def __init__(self, options: SinkOptions) -> None:

@@ -21,6 +21,12 @@ MAX_KEYTERMS = 100
 MAX_KEYTERM_CHARACTERS = 50
 MAX_LANGUAGES = 10
 
+HEARS = {
+    "universal-streaming-english": ("en",),
+    "universal-streaming-multilingual": ("en", "es", "fr", "de", "it", "pt"),
+}
+"""The languages of the models that cannot be told which one to expect."""
+
 Family = Literal["streaming", "pro", "other"]
 """*streaming* sends words one by one and formats on request; *pro* sends the whole turn anew and always formats."""
 
@@ -45,7 +51,8 @@ class Options:
     model: str
     """Any name: the service's list changes faster than we do."""
     language: str = ""
-    """`en`, or several as `en,de`; empty: the service finds out, where its model can."""
+    """`en`, or several as `en,de`; empty: the service finds out, where its model can. A model in `HEARS` is not told;
+    what it does not hear is refused."""
     keyterms: tuple[str, ...] = ()
     """Words to listen for, at most 100 of at most 50 characters."""
     mode: str = ""
@@ -112,7 +119,7 @@ def _query(options: Options) -> dict[str, str]:
             query["mode"] = options.mode
     if kind != "streaming" and options.languages:
         query["language_codes"] = json.dumps(options.languages)
-    if not options.languages and options.model != "universal-streaming-english":
+    elif options.model != "universal-streaming-english":
         query["language_detection"] = "true"
     if options.keyterms:
         query["keyterms_prompt"] = json.dumps(options.keyterms, ensure_ascii=False)
@@ -153,10 +160,12 @@ def _check_languages(options: Options) -> None:
         raise ConfigError(
             f"languages {options.language!r}: at most {MAX_LANGUAGES}, and `multi` alone", "name fewer languages"
         )
-    if options.model == "universal-streaming-english" and any(code.split("-")[0] != "en" for code in codes):
+    heard = HEARS.get(options.model, ())
+    strange = [code for code in codes if code != "multi" and code.split("-")[0] not in heard]
+    if heard and strange:
         raise ConfigError(
-            f"{options.model} hears English only, and the language is {options.language!r}",
-            "set the model to universal-streaming-multilingual, or to one of the Pro models",
+            f"{options.model} hears {', '.join(heard)}, and the language is {', '.join(strange)}",
+            "leave the language out, or set speech_model to a model that hears it, such as universal-3-6-pro",
         )
 
 

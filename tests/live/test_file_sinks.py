@@ -17,6 +17,7 @@ import srt
 
 from causal.messages import SessionStatus, TranscriptFinal
 from causal.testing.one_loop import OneLoop
+from causal.testing.small_disk import SmallDisk
 from causal.testing.stack import Stack
 
 pytestmark = pytest.mark.live
@@ -182,6 +183,42 @@ def test_a_folder_that_may_not_be_written_is_a_clear_error_and_stops_nobody(
     missing.parent.mkdir()
     stack.until(missing.exists)
     stack.until(lambda: not fault())
+
+
+def test_a_read_only_disk_is_told_by_every_sink_and_disturbs_no_other(
+    stack: Stack, publisher: OneLoop, tmp_path: Path
+) -> None:
+    outputs = {"txt": "s.txt", "srt": "s.srt", "jsonl": "t.jsonl", "sqlite": "t.sqlite"}
+
+    def faults() -> dict[str, tuple[str, str]]:
+        views = [view for view in stack.ask("status")["services"] if view["fault"]]
+        return {
+            view["status"]["instance"].partition("-")[0]: (view["fault"]["code"], view["fault"]["message"])
+            for view in views
+        }
+
+    with SmallDisk(tmp_path / "disk", 4) as disk:
+        if disk.missing:
+            pytest.skip(disk.missing)
+        disk.allow_writing(False)
+        for name, file in outputs.items():
+            stack.launch("causal-sink", name, "--out", str(disk.folder / file), "--from", "start")
+        stack.launch("causal-sink", "jsonl", "--out", str(tmp_path / "beside.jsonl"), "--from", "start")
+        publisher.publish(status("running"), final(0))
+        stack.until(lambda: len(stack.events("transcript-final", tmp_path / "beside.jsonl")) == 1)
+        stack.until(lambda: faults().keys() == outputs.keys(), 20.0)
+        for name, (code, message) in faults().items():
+            assert code == "permission-denied"
+            assert message == f"the sink {name} cannot write: {disk.folder}/{message.rpartition('/')[2]}"
+            assert message.endswith(": Read-only file system")
+        disk.allow_writing(True)
+        publisher.publish(final(1))
+        for file in outputs.values():
+            stack.until((disk.folder / file).exists, 20.0)
+        stack.until(lambda: numbers(disk.folder / "s.srt") == ["Number 0.", "Number 1."], 20.0)
+        stack.until(lambda: len(stack.events("transcript-final", disk.folder / "t.jsonl")) == 2, 20.0)
+        stack.until(lambda: not faults(), 20.0)
+        stack.stop()
 
 
 def test_what_the_sink_has_written_is_found(stack: Stack, publisher: OneLoop) -> None:

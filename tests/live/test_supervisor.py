@@ -4,12 +4,15 @@ import os
 import signal
 import subprocess
 import tomllib
+import urllib.request
 from collections.abc import Iterator
 from configparser import RawConfigParser
 from pathlib import Path
 
 import pytest
 
+from causal.control import page_link
+from causal.errors import CausalError
 from causal.testing.stack import Stack
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(os.name != "posix", reason="supervisor is for Unix")]
@@ -17,7 +20,7 @@ pytestmark = [pytest.mark.live, pytest.mark.skipif(os.name != "posix", reason="s
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = ROOT / "config/supervisord.conf"
 SERVICES = {"broker", "capture", "control", "engine", "resample", "stt"}
-PROGRAMS = {*SERVICES, "jsonl"}
+PROGRAMS = {*SERVICES, "jsonl", "web"}
 
 
 class Supervised:
@@ -63,6 +66,15 @@ def supervised(procfile: Path) -> Iterator[Supervised]:
         yield supervised
 
 
+def shown(stack: Stack) -> int:
+    """What the web page answers to a browser that is let in; 0 when nobody answers."""
+    try:
+        with urllib.request.urlopen(page_link.new_link(stack.paths), timeout=5.0) as answer:
+            return answer.status
+    except (OSError, CausalError):
+        return 0
+
+
 def test_what_is_killed_comes_back_a_shutdown_lasts_and_a_stop_is_a_stop(supervised):
     stack = supervised.stack
     stack.until(lambda: supervised.all_are("RUNNING"), within_s=20.0)
@@ -71,6 +83,9 @@ def test_what_is_killed_comes_back_a_shutdown_lasts_and_a_stop_is_a_stop(supervi
         assert killed == supervised.pid(service), "no parent stands between"
         os.kill(killed, signal.SIGKILL)
         stack.until(lambda s=service, k=killed: supervised.pid(s) not in (0, k), what=f"{service} is back")
+    stack.until(lambda: shown(stack) == 200, within_s=20.0, what="the page")
+    os.kill(supervised.pid("web"), signal.SIGKILL)
+    stack.until(lambda: shown(stack) == 200, within_s=20.0, what="the page is back")
     stack.wait_ready(SERVICES)
     others = {name: stack.pid(name) for name in SERVICES - {"control"}}
     supervised.ctl("restart", "control")

@@ -49,3 +49,21 @@ def test_a_file_of_somebody_else_ends_the_command(tmp_path: Path, monkeypatch: p
 
 def test_the_help_names_what_is_installed() -> None:
     assert "Installed sinks: console, jsonl" in CliRunner().invoke(main, ["--help"]).output
+
+
+@pytest.mark.parametrize("arguments", ["webhook --help", "--help webhook", "webhook --from start --out x --help"])
+def test_the_help_of_a_sink_has_its_own_options(arguments: str) -> None:
+    result = CliRunner().invoke(main, arguments.split())
+    assert result.exit_code == 0
+    assert "The sink webhook:" in result.output
+    assert "--give-up-after SECONDS" in result.output
+
+
+def test_the_help_of_a_sink_without_options_says_what_it_does() -> None:
+    assert "Appends to a file" in " ".join(CliRunner().invoke(main, ["jsonl", "--help"]).output.split())
+
+
+def test_the_help_of_a_sink_that_does_not_exist_is_the_general_one() -> None:
+    result = CliRunner().invoke(main, ["jsnol", "--help"])
+    assert result.exit_code == 0
+    assert "The sink" not in result.output

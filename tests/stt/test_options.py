@@ -52,6 +52,15 @@ def test_each_family_is_asked_for_what_it_knows():
     assert query(model="universal-3-5-pro")["language_detection"] == ["true"]
 
 
+def test_the_multilingual_model_finds_the_language_by_itself_also_when_one_is_expected():
+    for language in ("", "de", "pt-BR", "multi"):
+        asked = query(model="universal-streaming-multilingual", language=language)
+        assert asked["language_detection"] == ["true"]
+        assert not asked.keys() & {"language", "language_code", "language_codes"}
+    assert "language_detection" not in query(language="en")
+    assert "language_detection" not in query(model="universal-3-6-pro", language="de")
+
+
 def test_only_models_with_a_choice_may_end_a_turn_twice():
     assert options().formatting_requested
     assert not options(format_turns=False).formatting_requested
@@ -78,6 +87,8 @@ def test_a_key_does_not_show_itself():
         {"model": ""},
         {"mode": "fast"},
         {"language": "de"},
+        {"model": "universal-streaming-multilingual", "language": "pl"},
+        {"model": "universal-streaming-multilingual", "language": "en,pl"},
         {"model": "universal-3-6-pro", "language": "multi,en"},
         {"model": "universal-3-6-pro", "language": "a,b,c,d,e,f,g,h,i,j,k"},
         {"keyterms": tuple(f"term {n}" for n in range(101))},

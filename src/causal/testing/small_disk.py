@@ -1,4 +1,4 @@
-"""A disk of its own that is full whenever a test wants it: a tmpfs, which only root may mount."""
+"""A disk of its own that is full or read-only whenever a test wants it: a tmpfs, which only root may mount."""
 
 from __future__ import annotations
 
@@ -52,6 +52,10 @@ class SmallDisk:
     def make_room(self) -> None:
         """Gives all its room back."""
         self._resize(f"{self._size_mb}m")
+
+    def allow_writing(self, allowed: bool) -> None:
+        """Makes it read-only, or writable again. Nobody may have a file open for writing."""
+        _run("mount", "-o", f"remount,{'rw' if allowed else 'ro'}", str(self.folder))
 
     def _resize(self, size: str) -> None:
         _run("mount", "-o", f"remount,size={size}", str(self.folder))
