@@ -171,6 +171,17 @@ def test_trouble_of_a_source_is_shown_until_it_is_over(renderer: Renderer) -> No
     assert renderer.bottom(40) == []
 
 
+def test_advice_on_a_source_is_a_line_once_and_another_when_it_is_over(renderer: Renderer) -> None:
+    def status(state: str, hint: str = "") -> CaptureStatus:
+        return CaptureStatus(session="s-1a", source="mic", device="d", state=state, speech="live", hint=hint)
+
+    muted = status("muted", "Mic is muted: pactl set-source-mute mic 0")
+    assert told(renderer, status("capturing"), muted, muted, status("capturing"), status("capturing")) == [
+        "         mic  ~ muted: Mic is muted: pactl set-source-mute mic 0",
+        "         mic  ~ capturing",
+    ]
+
+
 def test_an_ended_session_leaves_nothing_at_the_bottom(renderer: Renderer) -> None:
     told(renderer, started(), said(TranscriptPartial, "so"), ended())
     assert renderer.bottom(40) == []

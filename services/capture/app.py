@@ -171,12 +171,16 @@ class Capture:
         self._hub.tick()
         self._pump()
         self._measure()
-        shown = (self._hub.devices, [(s, self._condition(s, o).state, o.sender.done) for s, o in self._outlets.items()])
+        shown = (self._hub.devices, [(s, self._told(s, o)) for s, o in self._outlets.items()])
         if shown != self._shown:
             self._shown = shown
             self._link.nudge()
         if self._stop_s is not None:
             self._check_end(self._stop_s)
+
+    def _told(self, stream: str, outlet: Outlet) -> tuple[object, ...]:
+        condition = self._condition(stream, outlet)
+        return condition.state, condition.hint, condition.device, outlet.sender.done
 
     # What the controller hears
 
@@ -200,6 +204,7 @@ class Capture:
             epoch=outlet.assignment.epoch,
             device=condition.device,
             state=condition.state,
+            hint=condition.hint or None,
             captured_ms=outlet.ring.heard_ns // NS_PER_MS,
             rms_dbfs=rms_dbfs,
             peak_dbfs=peak_dbfs,

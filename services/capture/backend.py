@@ -46,8 +46,9 @@ class Listener(Protocol):
     def on_hole(self, reason: str) -> None:
         """Samples are missing before the next ones: overflow, suspended, moved."""
 
-    def on_state(self, state: DriverState) -> None:
-        """What the system says about the device. May be called on another thread."""
+    def on_state(self, state: DriverState, hint: str = "") -> None:
+        """What the system says about the device, and what a person can do about it: how to unmute it, that it is turned
+        down, which permission is missing. The hint stands until the next call. May be called on another thread."""
 
     def on_end(self) -> None:
         """The source is over by itself: a file. Nothing follows."""

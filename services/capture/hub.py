@@ -19,15 +19,15 @@ from collections.abc import Callable, Mapping
 from causal import clock
 from causal.clock import NS_PER_S
 from causal.errors import SourceError
-from causal.messages.control import Device
+from causal.messages.control import Device, DeviceKind
 
 from .aliases import resolve
 from .backend import Backend, Stream
 from .intake import KEPT_NS, Intake
 from .level import Level
-from .line import Condition, Line, Track
+from .line import AUDIBLE, Condition, Line, Track
 from .ring import Ring
-from .watch import retry_after_s, should_reopen, state_of
+from .watch import hint_of, retry_after_s, should_reopen, state_of
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,8 @@ class Hub:
             return None
         for n in range(max(track.measured, track.ring.tail), track.ring.head):
             held = track.ring.held(n)
-            track.level.add(held.samples, held.rate_hz)
+            if track.level.add(held.samples, held.rate_hz) > AUDIBLE:
+                track.sounded_ns = held.captured_ns
         track.measured = track.ring.head
         return track.level
 
@@ -133,8 +134,14 @@ class Hub:
             return Condition(device, "failed" if error else "starting", error, retrying=error is not None)
         waited_s = (self._now_ns() - line.quiet_since_ns) / NS_PER_S
         driver = line.intake.driver_state
+        if driver == "muted" and not track.muted:
+            driver = "running"
         state = state_of(waited_s=waited_s, heard=line.heard, zeros_s=track.level.zeros_s, driver=driver)
-        return Condition(device, state)
+        hint = hint_of(
+            state, kind=self._kind(line.device_id), driver_hint=line.intake.driver_hint,
+            zeros_s=track.level.zeros_s, sounded=(track.sounded_ns or 0) >= line.intake.opened_ns,
+        )  # fmt: skip
+        return Condition(device, state, hint=hint)
 
     # Devices
 
@@ -163,6 +170,9 @@ class Hub:
             except SourceError as error:
                 self._problems[name] = error
         self.devices = tuple(devices)
+
+    def _kind(self, device_id: str) -> DeviceKind | None:
+        return next((device.kind for device in self.devices or () if device.id == device_id), None)
 
     # Tracks
 

@@ -45,6 +45,9 @@ class Intake:
         self.heard_ns: int | None = None
         """When samples came last."""
         self.driver_state: DriverState = "running"
+        self.driver_hint = ""
+        self.state_ns = self.opened_ns
+        """Since when the driver's state is what it is."""
         self.ended = False
         self.lost: SourceError | None = None
         self._wake = wake
@@ -110,8 +113,10 @@ class Intake:
             for ring in self._rings:
                 ring.break_segment(reason)
 
-    def on_state(self, state: DriverState) -> None:
-        self.driver_state = state
+    def on_state(self, state: DriverState, hint: str = "") -> None:
+        if state != self.driver_state:
+            self.state_ns = self._now_ns()
+        self.driver_state, self.driver_hint = state, hint
         self._stir()
 
     def on_end(self) -> None:

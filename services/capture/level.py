@@ -21,15 +21,17 @@ class Level:
         self._count = 0
         self._peak = 0.0
 
-    def add(self, samples: Samples, rate_hz: int) -> None:
+    def add(self, samples: Samples, rate_hz: int) -> float:
+        """Takes a block in; returns its peak."""
         flat = samples.ravel()
         if not len(flat):
-            return
+            return 0.0
         peak = max(float(flat.max()), -float(flat.min()))
         self.zeros_s = self.zeros_s + len(samples) / rate_hz if peak == 0.0 else 0.0
         self._peak = max(self._peak, peak)
         self._squares += float(np.dot(flat, flat))
         self._count += len(flat)
+        return peak
 
     def take(self) -> tuple[float, float]:
         """Root mean square and peak in dBFS since the last call; the floor when nothing came."""

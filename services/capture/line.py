@@ -16,6 +16,12 @@ from .ring import Ring
 SEAM_WITHIN_NS = NS_PER_S // 2
 """A device that has said nothing for so long is left at once: the next one need not reach back to its end."""
 
+MUTED_WITHIN_NS = NS_PER_S
+"""Sound that was on its way when a device was muted comes within this time."""
+
+AUDIBLE = 0.001
+"""Full scale 1.0: a microphone that is switched off in hardware may still hum below this."""
+
 
 @dataclass(eq=False)
 class Line:
@@ -57,6 +63,17 @@ class Track:
     over: bool = False
     level: Level = field(default_factory=Level)
     measured: int = 0
+    sounded_ns: int | None = None
+    """When something that can be heard came last."""
+
+    @property
+    def muted(self) -> bool:
+        """Whether the system says that it is, and nothing is heard. What sounds on a second after the word is not: a
+        loudspeaker may be silent to the room, and heard on its loopback."""
+        intake = self.line.intake if self.line else None
+        if intake is None or intake.driver_state != "muted":
+            return False
+        return self.sounded_ns is None or self.sounded_ns - intake.state_ns < MUTED_WITHIN_NS
 
     def may_change(self, now_ns: int) -> bool:
         """Whether `coming` can take over: it is heard since before `line` ends, or `line` says nothing anyhow."""
@@ -78,3 +95,5 @@ class Condition:
     state: CaptureState
     error: SourceError | None = None
     retrying: bool = False
+    hint: str = ""
+    """What a person can do about the state."""

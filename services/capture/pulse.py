@@ -14,6 +14,7 @@ from causal.messages.control import Device
 
 from . import libpulse
 from .backend import DriverState, Listener, Stream
+from .pulse_loudness import Loudness, wake_hint
 from .pulse_stream import PulseStream
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class PulseBackend:
         self._server = server
         self._devices: PulseDevices | None = None
         self._watchers: list[Callable[[], None]] = []
-        self._open: dict[_MuteAware, Listener] = {}
+        self._open: set[_Opened] = set()
         self._lock = threading.Lock()
 
     def devices(self) -> list[Device]:
@@ -45,12 +46,12 @@ class PulseBackend:
     def open(self, device_id: str, listener: Listener) -> Stream:
         """Starts to hear a source; that it exists, or not, is told later."""
         name = device_id.removeprefix("pulse:")
-        stream = _MuteAware(PulseStream(name, listener, self._block_ms, self._server), self._forget)
+        opened = _Opened(name, listener, self._block_ms, self._server, self._forget)
         with self._lock:
-            self._open[stream] = listener
-        if self._devices is not None and name in self._devices.snapshot.muted:
-            stream.tell(listener, True)
-        return stream
+            self._open.add(opened)
+        if self._devices is not None:
+            opened.take(self._devices.snapshot)
+        return opened
 
     def watch(self, on_change: Callable[[], None]) -> Stream:
         """Calls `on_change` when a device comes, goes, becomes the default, or is muted."""
@@ -74,15 +75,15 @@ class PulseBackend:
 
     def _changed(self, snapshot: Snapshot) -> None:
         with self._lock:
-            opened = list(self._open.items())
-        for stream, listener in opened:
-            stream.tell(listener, stream.source in snapshot.muted)
+            opened = list(self._open)
+        for stream in opened:
+            stream.take(snapshot)
         for on_change in list(self._watchers):
             on_change()
 
-    def _forget(self, stream: _MuteAware) -> None:
+    def _forget(self, stream: _Opened) -> None:
         with self._lock:
-            self._open.pop(stream, None)
+            self._open.discard(stream)
 
     def _unwatch(self, on_change: Callable[[], None]) -> None:
         self._watchers.remove(on_change)
@@ -90,24 +91,43 @@ class PulseBackend:
             self.close()
 
 
-class _MuteAware:
-    """An open stream that also tells when it is muted, which libpulse's streams do not know."""
+class _Opened:
+    """An open stream, and what is said of it: by its own thread that it is suspended, by the one that follows the
+    devices how loud it is. Each may change while the other lasts."""
 
-    def __init__(self, stream: PulseStream, forget: Callable[[_MuteAware], None]) -> None:
-        self.source = stream.source
-        self._stream = stream
+    def __init__(
+        self, source: str, listener: Listener, block_ms: int, server: str | None, forget: Callable[[_Opened], None]
+    ) -> None:
+        self._source = source
+        self._listener = listener
         self._forget = forget
-        self._muted = False
+        self._lock = threading.Lock()
+        self._suspended = False
+        self._loudness = Loudness()
+        self._told: tuple[DriverState, str] = ("running", "")
+        self._stream = PulseStream(source, listener, block_ms, server, on_suspended=self._note_suspended)
 
-    def tell(self, listener: Listener, muted: bool) -> None:
-        if muted != self._muted:
-            self._muted = muted
-            state: DriverState = "muted" if muted else "running"
-            listener.on_state(state)
+    def take(self, snapshot: Snapshot) -> None:
+        """The server's newest word on the source; a server that is away says nothing."""
+        with self._lock:
+            self._loudness = snapshot.loudness.get(self._source, Loudness())
+            self._tell()
 
     def close(self) -> None:
         self._forget(self)
         self._stream.close()
+
+    def _note_suspended(self, suspended: bool) -> None:
+        with self._lock:
+            self._suspended = suspended
+            self._tell()
+
+    def _tell(self) -> None:
+        state: DriverState = "suspended" if self._suspended else "muted" if self._loudness.muted else "running"
+        told = (state, wake_hint(self._source) if self._suspended else self._loudness.hint)
+        if told != self._told:
+            self._told = told
+            self._listener.on_state(*told)
 
 
 class _Watch:

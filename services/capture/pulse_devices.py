@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulsectl
@@ -14,6 +14,7 @@ from pulsectl import _pulsectl as types
 from causal.errors import SourceError
 from causal.messages.control import Device
 
+from .pulse_loudness import Loudness, loudness_of
 from .pulse_stream import no_server
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,8 @@ class Snapshot:
     """All devices of one moment, or why they are not known."""
 
     devices: tuple[Device, ...] = ()
-    muted: frozenset[str] = frozenset()
-    """Names of sources that deliver zeros because they, or their loudspeakers, are muted."""
+    loudness: Mapping[str, Loudness] = field(default_factory=dict)
+    """By the source's name."""
     error: SourceError | None = None
 
 
@@ -121,11 +122,12 @@ class _Server(pulsectl.Pulse):  # type: ignore[misc]
 
 def _read(server: pulsectl.Pulse) -> Snapshot:
     defaults = server.server_info()
-    muted_sinks = {sink.name for sink in server.sink_list() if sink.mute}
+    pipewire = "PipeWire" in (defaults.server_name or "")
+    sinks = {sink.name: sink for sink in server.sink_list()}
     sources = server.source_list()
     return Snapshot(
         devices=tuple(_device(source, defaults) for source in sources),
-        muted=frozenset(s.name for s in sources if s.mute or s.monitor_of_sink_name in muted_sinks),
+        loudness={s.name: loudness_of(s, sinks.get(s.monitor_of_sink_name), pipewire=pipewire) for s in sources},
     )
 
 
@@ -143,4 +145,4 @@ def _device(source: Any, defaults: Any) -> Device:
 
 
 def _essence(snapshot: Snapshot) -> tuple[Any, ...]:
-    return snapshot.devices, snapshot.muted, str(snapshot.error)
+    return snapshot.devices, snapshot.loudness, str(snapshot.error)

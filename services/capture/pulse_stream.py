@@ -14,6 +14,7 @@ import ctypes
 import logging
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,19 @@ PLAUSIBLE_NS = 5 * NS_PER_S
 class PulseStream:
     """An open device. The listener hears float32 at the device's own rate and channels."""
 
-    def __init__(self, source: str, listener: Listener, block_ms: int, server: str | None = None) -> None:
+    def __init__(
+        self,
+        source: str,
+        listener: Listener,
+        block_ms: int,
+        server: str | None = None,
+        *,
+        on_suspended: Callable[[bool], None],
+    ) -> None:
+        """`on_suspended` is told when the device is suspended, and when it goes on."""
         self.source = source
         self._listener = listener
+        self._on_suspended_device = on_suspended
         self._block_ms = block_ms
         self._pa = libpulse.library()
         self._stream: int | None = None
@@ -132,7 +143,7 @@ class PulseStream:
     def _stream_changed(self, stream: int, _: Any) -> None:
         match self._pa.stream_get_state(stream):
             case StreamState.READY if self._pa.stream_is_suspended(stream) > 0:
-                self._listener.on_state("suspended")
+                self._on_suspended_device(True)
             case StreamState.FAILED:
                 self._lose(self._explained(self._pa.context_errno(self._context), connected=True))
 
@@ -208,11 +219,11 @@ class PulseStream:
     def _suspended(self, stream: int, _: Any) -> None:
         if self._pa.stream_is_suspended(stream) > 0:
             self._listener.on_hole("suspended")
-            self._listener.on_state("suspended")
+            self._on_suspended_device(True)
         else:
             self._start_ns = self._patient_since_ns = None
             self._asked_ns = 0
-            self._listener.on_state("running")
+            self._on_suspended_device(False)
 
     def _overflowed(self, _stream: int, _: Any) -> None:
         self._listener.on_hole("overflow")

@@ -47,6 +47,8 @@ def of_work(reply: Mapping[str, Any]) -> Facts:
         for stream in view.streams:
             lost = f", {duration(stream.lost_ms)} lost" if stream.lost_ms else ""
             facts[f"{stream.session} {stream.source}"] = f"{stream.state}, speech {stream.speech}{lost}"
+            if stream.hint:
+                facts[f"{stream.session} {stream.source} ?"] = clean(stream.hint)
     for service in (wire.convert(fields, ServiceView) for fields in reply["services"]):
         facts[f"{service.status.service} {service.status.instance}"] = _service(service)
     return facts

@@ -58,7 +58,8 @@ class Listener:
     def on_hole(self, reason: str) -> None:
         del reason
 
-    def on_state(self, state: str) -> None:
+    def on_state(self, state: str, hint: str = "") -> None:
+        del hint
         self._muted = state == "muted"
 
     def on_end(self) -> None:

@@ -125,6 +125,7 @@ class Panel:
         title, *lines = table(header, [_stream(stream) for stream in streams])
         rows.append(Row(f"  {title}", DIM))
         rows += [Row(f"  {line}", _style(stream)) for line, stream in zip(lines, streams, strict=True)]
+        rows += [Row(f"  {stream.source}: {clean(stream.hint)}", YELLOW) for stream in streams if stream.hint]
         return rows + [row for source, fault in view.faults.items() for row in _fault(source, fault)]
 
     def _newest(self, stream: CaptureStatus) -> CaptureStatus:

@@ -91,6 +91,7 @@ class Stream(msgspec.Struct, kw_only=True):
             lost_ms=(resample and resample.lost_ms) or 0,
             rms_dbfs=capture.rms_dbfs if capture and capture.rms_dbfs is not None else -120.0,
             peak_dbfs=capture.peak_dbfs if capture and capture.peak_dbfs is not None else -120.0,
+            hint=(not self.stop and capture and capture.hint) or "",
         )
 
     def backlog_ms(self) -> int:

@@ -106,6 +106,7 @@ def _session(view: SessionView) -> list[str]:
     rows = [_stream(stream) for stream in view.streams]
     header = ("SOURCE", "STATE", "SPEECH", "LEVEL", "HEARD", "UNSENT", "FINAL TO", "LOST", "DEVICE")
     lines += [f"  {line}" for line in table(header, rows)]
+    lines += [f"  {stream.source}: {clean(stream.hint)}" for stream in view.streams if stream.hint]
     if view.backlog_ms:
         lines.append(f"  {duration(view.backlog_ms)} of sound are still to be transcribed")
     return lines + [f"  {line}" for source, fault in view.faults.items() for line in _fault(source, fault)]

@@ -61,6 +61,7 @@ class Renderer:
         self._told: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self._partials: dict[tuple[str, str], dict[str, TranscriptPartial]] = {}
         self._notes: dict[tuple[str, str], str] = {}
+        self._hints: dict[tuple[str, str], str] = {}
 
     def lines(self, event: Event) -> list[str]:
         """The lines that an event leaves behind."""
@@ -83,6 +84,7 @@ class Renderer:
                 return [self._line(self._time_in_session(event.session, event.start_ms), event, text, "33")]
             case CaptureStatus():
                 self._note(event)
+                return self._advice(event)
         return []
 
     def bottom(self, width: int) -> list[str]:
@@ -109,6 +111,15 @@ class Renderer:
         late = "(late) " if event.end_ms + LATE_AFTER_MS < newest_ms else ""
         speaker = f"{event.speaker}: " if event.speaker else ""
         return [self._line(self._time(event.started_at), event, f"{late}{speaker}{event.text}")]
+
+    def _advice(self, event: CaptureStatus) -> list[str]:
+        """What a person can do about a stream, once."""
+        stream = (event.session, event.source)
+        if event.hint == self._hints.get(stream, ""):
+            return []
+        self._hints[stream] = event.hint
+        text = f"~ {event.state}: {event.hint}" if event.hint else f"~ {event.state}"
+        return [self._line(NO_TIME, event, text, "33")]
 
     def _session(self, event: SessionStatus) -> list[str]:
         name = f'{event.session} "{event.label}"' if event.label else event.session
@@ -193,7 +204,7 @@ class Renderer:
     def _forget(self, session: str) -> None:
         self._sessions.pop(session, None)
         self._newest_ms.pop(session, None)
-        for kept in (self._partials, self._notes):
+        for kept in (self._partials, self._notes, self._hints):
             for stream in [stream for stream in kept if stream[0] == session]:
                 del kept[stream]
 

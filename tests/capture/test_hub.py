@@ -353,6 +353,50 @@ def test_muted_is_what_the_system_says(bench):
     assert bench.state("s/mic") == "muted"
 
 
+def test_a_mute_that_does_not_silence_the_device_is_none(bench):
+    bench.source.add("fake:a", "loopback")
+    bench.add("s/system", "fake:a")
+    bench.source.state("fake:a", "muted", "unmute it")
+    bench.hear("fake:a", 10)
+    assert bench.state("s/system") == "muted", "what was on its way does not count"
+    bench.hear("fake:a", 12)
+    bench.hear("fake:a", 10, level=0.0)
+    assert bench.state("s/system") == "capturing", "also in a pause"
+    bench.hear("fake:a", 60, level=0.0)
+    bench.source.state("fake:a", "running")
+    bench.source.state("fake:a", "muted")
+    bench.hear("fake:a", 2, level=0.0)
+    assert bench.state("s/system") == "muted"
+
+
+def test_the_condition_says_what_the_driver_advises(bench):
+    bench.source.add("fake:a")
+    bench.add("s/mic", "fake:a")
+    bench.source.state("fake:a", "muted", "unmute it so")
+    bench.hear("fake:a", level=0.0)
+    assert bench.hub.condition("s/mic").hint == "unmute it so"
+    bench.source.state("fake:a", "running")
+    bench.hear("fake:a")
+    assert bench.hub.condition("s/mic").hint == ""
+
+
+def test_a_microphone_that_delivers_only_zeros_gets_advice_and_a_loopback_does_not(bench):
+    bench.source.add("fake:a", "input")
+    bench.source.add("fake:b", "loopback")
+    bench.add("s/mic", "fake:a")
+    bench.add("s/system", "fake:b")
+    for _ in range(101):
+        bench.hear("fake:a", level=0.0)
+        bench.source.deliver("fake:b", np.zeros((2400, 1), np.float32), bench.now_ns - BLOCK_NS)
+    bench.rings["s/mic"].release(101)
+    bench.hear("fake:a", 101, level=0.0)
+    assert (bench.state("s/mic"), bench.state("s/system")) == ("silent", "stalled")
+    assert "zeros" in bench.hub.condition("s/mic").hint
+    assert "opened again" in bench.hub.condition("s/system").hint
+    bench.hear("fake:a")
+    assert bench.hub.condition("s/mic").hint == ""
+
+
 def test_a_file_ends_by_itself_and_is_not_played_again():
     bench = Bench(live=False)
     bench.source.add("fake:f", "file")

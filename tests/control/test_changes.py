@@ -11,11 +11,17 @@ from causal.messages.control import Device, Fault, ServiceView, SessionView
 
 
 def status(
-    *, speech: Any = "live", rms_dbfs: float = -20.0, dropped: int = 0, alive: bool = True, fault: Fault | None = None
+    *,
+    speech: Any = "live",
+    rms_dbfs: float = -20.0,
+    dropped: int = 0,
+    alive: bool = True,
+    fault: Fault | None = None,
+    hint: str = "",
 ) -> dict[str, Any]:
     session = SessionStatus(session="s-1", label="talk", state="running", sources=("mic",), engine="local")
     stream = CaptureStatus(
-        session="s-1", source="mic", device="pulse:m", state="capturing", speech=speech, rms_dbfs=rms_dbfs
+        session="s-1", source="mic", device="pulse:m", state="capturing", speech=speech, rms_dbfs=rms_dbfs, hint=hint
     )
     view = SessionView(status=session, streams=(stream,), faults={"mic": fault} if fault else {})
     queues = {"chunks": QueueDepth(depth=0, capacity=5, dropped=dropped)}
@@ -51,6 +57,11 @@ def test_a_fault_comes_with_its_hint_and_goes() -> None:
     fault = Fault(code="device-lost", message="the microphone is gone", hint="Plug it in.")
     assert told(status(), status(fault=fault)) == ["s-1 mic !: the microphone is gone. Plug it in."]
     assert told(status(fault=fault), status()) == ["s-1 mic !: gone"]
+
+
+def test_advice_comes_and_goes() -> None:
+    assert told(status(), status(hint="unmute it")) == ["s-1 mic ?: unmute it"]
+    assert told(status(hint="unmute it"), status()) == ["s-1 mic ?: gone"]
 
 
 def test_a_session_that_is_over_is_gone() -> None:

@@ -153,6 +153,12 @@ def test_a_stream_in_trouble_is_coloured(panel: Panel) -> None:
     assert row.style == YELLOW
 
 
+def test_what_can_be_done_about_a_state_stands_below_it(panel: Panel) -> None:
+    panel.on(stream(state="muted", captured_ms=10, hint="unmute it so"))
+    painted = {row.text: row.style for row in panel.page(80, 24, "")}
+    assert painted["  mic: unmute it so"] == YELLOW
+
+
 def test_without_a_session_the_page_says_how_to_begin_one() -> None:
     panel = Panel()
     panel.on_status(reply(0))

@@ -105,6 +105,13 @@ def test_before_anybody_spoke_the_status_has_no_sound():
     assert (status.rms_dbfs, status.peak_dbfs, status.device) == (-120.0, -120.0, "mic")
 
 
+def test_what_can_be_done_is_told_until_the_stream_is_stopped():
+    one = held(capture=said(state="muted", hint="unmute it"))
+    assert one.status().hint == "unmute it"
+    one.stop = True
+    assert one.status().hint == ""
+
+
 def test_a_level_of_zero_is_a_level():
     assert held(capture=said(rms_dbfs=0.0, peak_dbfs=0.0)).status().rms_dbfs == 0.0
 

@@ -141,6 +141,10 @@ class Ears:
         assert error is not None
         return error
 
+    def hint(self, stream: str = "s/one") -> str:
+        """What a person can do about the state."""
+        return self.hub.condition(stream).hint
+
     def blocks(self, stream: str = "s/one") -> list[Held]:
         ring = self.rings[stream]
         return [ring.held(n) for n in range(ring.tail, ring.head)]

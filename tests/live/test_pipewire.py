@@ -72,6 +72,25 @@ def test_system_follows_the_default_output(pipewire, ears_on):
         assert ears.reasons() == ["moved"]
 
 
+def test_loudspeakers_whose_monitor_does_not_go_by_their_mute_are_not_called_muted(pipewire, tmp_path, ears_on):
+    """As those of a sound card; null sinks are the exception."""
+    pipewire.pactl("load-module", "module-null-sink", "sink_name=card", "sink_properties=monitor.channel-volumes=false")
+    pipewire.pactl("set-sink-mute", "card", "1")
+    path = tmp_path / "counter.wav"
+    soundfile.write(path, counter(RATE_HZ), RATE_HZ, subtype="FLOAT")
+    with ears_on(pipewire.server) as ears:
+        ears.listen("pulse:card.monitor")
+        ears.hear(0.3)
+        player = pipewire.play(path, "card")
+        ears.until(lambda: player.poll() is not None)
+        assert ears.state() == "capturing"
+        assert ears.hint() == ""
+        assert ears.sound().any()
+        pipewire.pactl("set-sink-mute", "speakers", "1")
+        ears.listen("pulse:speakers.monitor", "s/two")
+        ears.until(lambda: ears.state("s/two") == "muted")
+
+
 def test_without_its_session_manager_it_stalls_until_all_is_back(pipewire, ears_on):
     with ears_on(pipewire.server) as ears:
         ears.listen("pulse:speakers.monitor")

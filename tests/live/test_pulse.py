@@ -205,6 +205,34 @@ def test_a_device_that_is_muted_when_it_is_opened_is_muted_until_it_is_not(pulse
         ears.until(lambda: ears.state() == "capturing")
 
 
+def test_a_volume_of_zero_is_muted_and_a_low_one_is_told_with_the_command(pulse_own, ears_on):
+    with ears_on(pulse_own.server) as ears:
+        ears.listen("system")
+        pulse_own.pactl("set-sink-volume", "speakers", "0%")
+        ears.until(lambda: ears.state() == "muted")
+        assert ears.hint().endswith("pactl set-sink-volume speakers 100%")
+        pulse_own.pactl("set-sink-volume", "speakers", "30%")
+        ears.until(lambda: ears.state() in ("capturing", "silent"))
+        assert "31 dB quieter" in ears.hint()
+        pulse_own.pactl("set-sink-volume", "speakers", "100%")
+        ears.until(lambda: not ears.hint())
+
+
+def test_a_muted_device_is_still_muted_after_it_was_suspended(pulse_own, ears_on):
+    with ears_on(pulse_own.server) as ears:
+        ears.listen("system")
+        ears.hear(0.2)
+        pulse_own.pactl("set-sink-mute", "speakers", "1")
+        ears.until(lambda: ears.state() == "muted")
+        pulse_own.pactl("suspend-sink", "speakers", "1")
+        ears.until(lambda: ears.state() == "stalled")
+        assert ears.hint().endswith("pactl suspend-sink speakers 0")
+        pulse_own.pactl("suspend-sink", "speakers", "0")
+        ears.hear(0.3)
+        assert ears.state() == "muted"
+        assert ears.hint().endswith("pactl set-sink-mute speakers 0")
+
+
 def test_without_a_server_the_error_says_what_to_start(tmp_path, ears_on):
     with ears_on(f"unix:{tmp_path}/none") as ears:
         ears.listen("mic")

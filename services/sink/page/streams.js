@@ -60,14 +60,17 @@ class Card {
     this.device = make("span", "device faint");
     this.error = make("p", "error");
     this.error.hidden = true;
+    this.hint = make("p", "faint");
+    this.hint.hidden = true;
     const name = make("span", "who", voice(source));
     const lights = make("div", "lights", this.sound.element, this.words.element);
     const top = make("div", "line", name, this.meter.element, this.device);
-    this.element = make("li", kindOf(source), top, lights, this.numbers, this.error);
+    this.element = make("li", kindOf(source), top, lights, this.numbers, this.hint, this.error);
   }
 
   on(status) {
     this.sound.set(STATES[status.state] ?? ["off", status.state]);
+    this.advise(status.hint ?? "");
     this.words.set(SPEECH[status.speech] ?? ["off", status.speech]);
     this.meter.set(status.rms_dbfs, status.peak_dbfs);
     if (this.device.textContent !== status.device) this.device.textContent = this.device.title = status.device;
@@ -75,6 +78,12 @@ class Card {
     this.numbers.textContent =
       `heard ${duration(status.captured_ms)} · sent ${behind(status.captured_ms - status.sent_ms)}` +
       ` · final ${behind(status.captured_ms - status.final_ms)}${lost}`;
+  }
+
+  advise(hint) {
+    if (this.hint.textContent === hint) return;
+    this.hint.hidden = !hint;
+    this.hint.textContent = hint;
   }
 
   fault(fault) {

@@ -77,6 +77,8 @@ class StreamReport(Message):
     device: str | None = None
     """What an alias means at the moment."""
     state: CaptureState | None = None
+    hint: str | None = None
+    """What a person can do about the state."""
     speech: SpeechState | None = None
     captured_ms: int | None = None
     sent_ms: int | None = None

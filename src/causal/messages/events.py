@@ -95,6 +95,8 @@ class CaptureStatus(Event):
     """Length of all gaps."""
     rms_dbfs: float = -120.0
     peak_dbfs: float = -120.0
+    hint: str = ""
+    """What a person can do about `state`: how to unmute the device, say. Also when it is heard, but turned down."""
 
 
 class CaptureError(Event):

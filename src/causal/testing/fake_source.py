@@ -107,9 +107,9 @@ class FakeSource:
         for listener in self._listeners(device_id):
             listener.on_hole(reason)
 
-    def state(self, device_id: str, state: str) -> None:
+    def state(self, device_id: str, state: str, hint: str = "") -> None:
         for listener in self._listeners(device_id):
-            listener.on_state(state)
+            listener.on_state(state, hint)
 
     def end(self, device_id: str) -> None:
         for listener in self._listeners(device_id):
