@@ -3,11 +3,15 @@
 A package that can hear something names a `Backend` class in the entry-point group `causal.sources`; our own enter
 by the same door. The class is made with one argument, the wished length of a block in milliseconds, and must not
 touch a device or a system library before it is asked to: what is missing is then told as a `SourceError` with a hint.
+
+A class that works on some systems only names them in an attribute `systems`, by their values of `sys.platform`:
+`systems = ("darwin",)`. Elsewhere it is left out.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, Protocol
@@ -84,8 +88,8 @@ class Backend(Protocol):
 
 
 def load_backends(block_ms: int) -> dict[str, Backend]:
-    """The installed backends by name, which is what stands before the colon of their device ids. One that cannot be
-    loaded is left out and logged: it must not take the others with it."""
+    """The installed backends of this system by name, which is what stands before the colon of their device ids. One
+    that cannot be loaded is left out and logged: it must not take the others with it."""
     loaded = {entry.name: _load(entry, block_ms) for entry in entry_points(group=GROUP)}
     return {name: backend for name, backend in loaded.items() if backend is not None}
 
@@ -93,6 +97,8 @@ def load_backends(block_ms: int) -> dict[str, Backend]:
 def _load(entry: EntryPoint, block_ms: int) -> Backend | None:
     try:
         make: Callable[[int], Any] = entry.load()
+        if sys.platform not in getattr(make, "systems", (sys.platform,)):
+            return None
         backend: Backend = make(block_ms)
     except Exception as error:
         log.warning(

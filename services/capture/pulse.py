@@ -27,6 +27,7 @@ class PulseBackend:
     """Ids are `pulse:<source name>`. `server` is an address as in PULSE_SERVER, which it replaces."""
 
     live = True
+    systems = ("linux",)
 
     def __init__(self, block_ms: int = 50, server: str | None = None) -> None:
         self._block_ms = block_ms

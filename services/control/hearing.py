@@ -85,7 +85,10 @@ def hear() -> Hearing:
     streams = []
     for entry in entry_points(group=GROUP):
         try:
-            backend = entry.load()(BLOCK_MS)
+            make = entry.load()
+            if sys.platform not in getattr(make, "systems", (sys.platform,)):
+                continue
+            backend = make(BLOCK_MS)
             found = backend.devices() if backend.live else []
             devices += found
             for device in to_hear(found):
