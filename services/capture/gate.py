@@ -21,6 +21,10 @@ class Gate:
     def __init__(self, listener: Listener, block_ms: int) -> None:
         self.buffers = 0
         """How many a driver has handed in."""
+        self.zeros_s = 0.0
+        """Length of what was delivered before anything but zeros came."""
+        self.sounded = False
+        """Whether anything but zeros came."""
         self._listener = listener
         self._block_ms = block_ms
         self._lock = threading.Lock()
@@ -34,6 +38,9 @@ class Gate:
         """Samples of shape `(frames, channels)`, and the capture clock at the first of them."""
         with self._lock:
             self.buffers += 1
+            if not self.sounded:
+                self.sounded = bool(samples.any())
+                self.zeros_s += len(samples) / rate_hz
             if not self._open:
                 return
             if self._format != (rate_hz, samples.shape[1]):

@@ -33,12 +33,17 @@ SYSTEM_ID = "tap:system"
 CHECK_S = 0.25
 NOTHING_WITHIN_S = 3.0
 """Both ways deliver zeros when nothing plays; one that delivers nothing is broken, and may not say so."""
+ZEROS_FOR_S = 20.0
+"""After so long it is said that zeros may mean a missing permission, if nothing else was ever heard."""
 CLOSE_WITHIN_S = 2.0
 """A driver that hangs is left to its thread: the gate keeps it from being heard."""
 
 
 class Way(Protocol):
     """One way to hear what the computer plays. All is called on one thread."""
+
+    zeros_hint: str
+    """What may be wrong when nothing but zeros come; empty when that is silence and nothing else."""
 
     def start(self) -> None:
         """Begins to write into the gate; may take seconds. Raises `SourceError`."""
@@ -142,7 +147,7 @@ class TapStream:
     def _watch(self, way: Way) -> SourceError | None:
         """Returns when it was closed, or with what has ended it. Time that nobody saw pass, for the Mac slept, is no
         sign of anything."""
-        buffers, silent_s = 0, 0.0
+        buffers, silent_s, doubted = 0, 0.0, False
         while not self._closing.is_set():
             if error := way.failure(CHECK_S):
                 return error
@@ -150,6 +155,10 @@ class TapStream:
             buffers = self._gate.buffers
             if silent_s >= NOTHING_WITHIN_S:
                 return _nothing_came(ever=buffers > 0)
+            doubtful = bool(way.zeros_hint) and not self._gate.sounded and self._gate.zeros_s >= ZEROS_FOR_S
+            if doubtful != doubted:
+                doubted = doubtful
+                self._listener.on_state("running", way.zeros_hint if doubtful else "")
         return None
 
 

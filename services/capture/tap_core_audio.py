@@ -30,6 +30,8 @@ class CoreAudioTap:
     word, and either way the tap is opened again.
     """
 
+    zeros_hint = f"only zeros are delivered: nothing is playing, or a permission is missing. {permission.SOUND_HINT}"
+
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._session: Any = None

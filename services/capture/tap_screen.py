@@ -29,6 +29,8 @@ USER_DECLINED, MISSING_ENTITLEMENTS, NO_CAPTURE_SOURCE, USER_STOPPED = -3801, -3
 class ScreenSound:
     """A stream of the first display, for its sound. ScreenCaptureKit calls on a serial queue of its own."""
 
+    zeros_hint = ""
+
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._ended = threading.Event()

@@ -23,6 +23,8 @@ BLOCK = np.full((2400, 2), 0.25, np.float32)
 class FakeWay:
     """A way whose every step the test decides."""
 
+    zeros_hint = ""
+
     def __init__(self, gate):
         self.gate = gate
         self.told = []
@@ -182,6 +184,32 @@ def test_who_delivers_zeros_is_not_lost():
     wait_for(lambda: sum(looks) > 3 * tap.NOTHING_WITHIN_S)
     stream.close()
     assert listener.lost is None
+
+
+def test_zeros_and_nothing_else_are_doubted_until_something_sounds():
+    listener, second = FakeListener(), np.zeros((48_000, 2), np.float32)
+
+    class Forbidden(FakeWay):
+        zeros_hint = "nothing is playing, or a permission is missing"
+
+        def failure(self, within_s):
+            self.gate.on_samples(second, 48_000, 0)
+
+    stream = TapStream(listener, 1000, (Forbidden,))
+    doubt = "running: nothing is playing, or a permission is missing"
+    wait_for(lambda: doubt in listener.told)
+    assert listener.told.index(doubt) >= tap.ZEROS_FOR_S
+    second[0] = 0.001
+    wait_for(lambda: listener.told.count("running") == 1)
+    second[0] = 0.0
+    wait_for(lambda: len(listener.heard) > 200)
+    stream.close()
+    assert [told for told in listener.told if told.startswith("running")] == [doubt, "running"]
+
+
+def test_screencapturekits_zeros_are_silence():
+    assert ScreenSound.zeros_hint == ""
+    assert "Screen & System Audio Recording" in CoreAudioTap.zeros_hint
 
 
 def test_a_driver_that_hangs_keeps_nobody_waiting_and_is_not_heard(monkeypatch):

@@ -34,8 +34,8 @@ class FakeListener:
     def on_hole(self, reason: str) -> None:
         self.told.append(f"hole {reason}")
 
-    def on_state(self, state: str) -> None:
-        self.told.append(state)
+    def on_state(self, state: str, hint: str = "") -> None:
+        self.told.append(f"{state}: {hint}" if hint else state)
 
     def on_end(self) -> None:
         self.told.append("end")
