@@ -79,6 +79,15 @@ def sound(hearing: Hearing | Problem, servers: Sequence[str], way: Way) -> list[
     return [*results, _microphone(chosen.get("input"), ears), _loopback(chosen.get("loopback"), ears)]
 
 
+def undelivered(name: str, ear: Ear, fix: str) -> Result | None:
+    """What is wrong with a device that delivers nothing at all; None when it delivers."""
+    if ear.problem is not None:
+        return Result(name, "failed", clean(ear.problem.message), ear.problem.hint or fix)
+    if ear.heard_s == 0.0:
+        return Result(name, "failed", f"{ear.device} is there, but delivers nothing", fix)
+    return None
+
+
 def _no_server(problem: Problem, servers: Sequence[str], way: Way) -> Result:
     found = clean(problem.message)
     if problem.code != "device-unavailable" or "libpulse" in problem.message:
@@ -99,7 +108,7 @@ def _microphone(device: Device | None, ears: dict[str, Ear]) -> Result:
         return Result(name, "warning", "there is none", "Plug one in, then: pactl list short sources")
     ear = ears.get(device.id, Ear(device.id))
     source = device.id.removeprefix("pulse:")
-    if silent := _undelivered(name, ear, f"pactl suspend-source {source} 0"):
+    if silent := undelivered(name, ear, f"pactl suspend-source {source} 0"):
         return silent
     if ear.muted:
         return Result(name, "failed", f"{device.id} is muted", f"pactl set-source-mute {source} 0")
@@ -118,17 +127,9 @@ def _loopback(device: Device | None, ears: dict[str, Ear]) -> Result:
         found = "there is no output but the server's dummy: what is played goes nowhere"
         return Result(name, "warning", found, "Connect or switch on an output, then: pactl list short sinks")
     ear = ears.get(device.id, Ear(device.id))
-    if silent := _undelivered(name, ear, f"pactl suspend-sink {sink} 0"):
+    if silent := undelivered(name, ear, f"pactl suspend-sink {sink} 0"):
         return silent
     if ear.muted:
         return Result(name, "failed", f"the output of {device.id} is muted", f"pactl set-sink-mute {sink} 0")
     playing = "" if ear.peak > 0.0 else "; nothing is playing at the moment"
     return Result(name, "ok", f"{device.id} delivers{playing}")
-
-
-def _undelivered(name: str, ear: Ear, fix: str) -> Result | None:
-    if ear.problem is not None:
-        return Result(name, "failed", clean(ear.problem.message), ear.problem.hint or fix)
-    if ear.heard_s == 0.0:
-        return Result(name, "failed", f"{ear.device} is there, but delivers nothing", fix)
-    return None

@@ -17,7 +17,7 @@ from causal.errors import CausalError
 from causal.messages.control import Status
 from causal.paths import Paths
 
-from . import checks, checks_sound, probes
+from . import checks, checks_mac, checks_sound, probes
 from .checks import Result
 from .client import Client
 
@@ -66,7 +66,20 @@ def examine(environ: Mapping[str, str] = os.environ) -> Iterator[Result]:
         reply = _status(paths)
         yield from _places(paths, reply)
     yield from _hearers(wanted, stt_url, reply, environ)
-    yield from _sound(environ)
+    yield from sound(environ)
+
+
+def sound(environ: Mapping[str, str]) -> Iterator[Result]:
+    """What is found about devices, and about the permission to hear them."""
+    match sys.platform:
+        case "linux":
+            yield from checks_sound.sound(probes.hearing(), probes.sound_servers(), probes.way_to_sound(environ))
+        case "darwin":
+            yield from checks_mac.permissions(*probes.mac_permissions())
+            yield from checks_mac.sound(probes.hearing())
+        case _:
+            found = f"capture of devices is not there yet on {sys.platform}; sound files work"
+            yield Result("sound", "warning", found, "causal-ctl start file:talk.wav")
 
 
 def lines(result: Result, *, colour: bool, columns: int | None) -> list[str]:
@@ -127,11 +140,3 @@ def _hearers(
 
 def _auto(place: str | CausalError) -> str:
     return "local" if isinstance(place, CausalError) else "assemblyai"
-
-
-def _sound(environ: Mapping[str, str]) -> Iterator[Result]:
-    if sys.platform != "linux":
-        found = f"capture of devices is not there yet on {sys.platform}; sound files work"
-        yield Result("sound", "warning", found, "causal-ctl start file:talk.wav")
-        return
-    yield from checks_sound.sound(probes.hearing(), probes.sound_servers(), probes.way_to_sound(environ))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import platform
 import shutil
 import socket
 import ssl
@@ -16,8 +17,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
+from packaging.requirements import Requirement
 
+from causal import permission
 from causal.errors import CausalError
+from causal.permission import Answer
 
 from . import key
 from .checks import Folder, Reached
@@ -27,6 +31,10 @@ PACKAGE = "causal-audio"
 CONNECT_WITHIN_S = 4.0
 HEAR_WITHIN_S = 12.0
 MODEL_WITHIN_S = 60.0
+UNANSWERED_FIX = {
+    "linux": "systemctl --user restart pipewire.service pipewire-pulse.service, or: pulseaudio --kill",
+    "darwin": "Look for a question of macOS on the screen, and answer it.",
+}
 SHOWN = ("msgspec", "numpy", "onnxruntime", "soxr", "soundfile", "websockets")
 
 ENGINE = "from causal.commands import engine; engine()"
@@ -117,11 +125,17 @@ def hearing() -> Hearing | Problem:
         )
         return msgspec.json.decode(done.stdout, type=Hearing)
     except subprocess.TimeoutExpired:
-        hint = "systemctl --user restart pipewire.service pipewire-pulse.service, or: pulseaudio --kill"
-        return Problem("device-unavailable", f"the sound server has not answered for {HEAR_WITHIN_S:.0f} s", hint)
+        hint = UNANSWERED_FIX.get(sys.platform, "")
+        return Problem("device-unavailable", f"the sound system has not answered for {HEAR_WITHIN_S:.0f} s", hint)
     except msgspec.DecodeError:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         return Problem("internal", f"listening ended with code {done.returncode}: {said[-1] if said else 'silently'}")
+
+
+def mac_permissions() -> tuple[tuple[int, ...], Answer, Answer]:
+    """macOS's version, and what it says about the microphone and about recording the screen."""
+    version = tuple(int(part) for part in platform.mac_ver()[0].split(".") if part.isdigit())
+    return version, permission.microphone(), permission.screen()
 
 
 def way_to_sound(environ: Mapping[str, str] = os.environ) -> Way:
@@ -151,12 +165,13 @@ def versions() -> tuple[dict[str, str], list[str]]:
     if library := _libpulse_version():
         found["libpulse"] = library
     missing = []
-    for requirement in importlib.metadata.requires(PACKAGE) or []:
-        name = _name_of(requirement)
+    for text in importlib.metadata.requires(PACKAGE) or []:
+        requirement = Requirement(text)
+        name = requirement.name
         try:
             version = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
-            if not _is_for_others(requirement):
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
                 missing.append(name)
         else:
             found |= {name: version} if name in SHOWN else {}
@@ -205,13 +220,3 @@ def _libpulse_version() -> str:
         return ""
     ask.restype = ctypes.c_char_p
     return str(ask().decode())
-
-
-def _name_of(requirement: str) -> str:
-    return "".join(char if char.isalnum() or char in "-_." else " " for char in requirement).split()[0]
-
-
-def _is_for_others(requirement: str) -> bool:
-    """Whether it belongs to an extra, or to another system."""
-    marker = requirement.partition(";")[2]
-    return "extra" in marker or ("sys_platform" in marker and sys.platform not in marker)
