@@ -29,6 +29,7 @@ from causal.loop import Loop, receive_all, send_now
 from causal.messages import log as log_messages
 from causal.messages.control import PROTOCOL_VERSION, Assignments, Request
 from causal.service import Options, Service
+from causal.usage import Usage
 
 from . import key
 from .crew import Now
@@ -41,7 +42,9 @@ from .token import Mint
 
 log = logging.getLogger("causal.control")
 
-TICK_S = 0.1
+TICK_S = 0.5
+WAITING_TICK_S = 0.1
+"""While somebody waits for an answer, or a stream for a worker."""
 SELF_POLL_S = 1.0
 STOP_WITHIN_S = 3.0
 LAST_EVENTS_S = 0.5
@@ -78,7 +81,7 @@ class Control:
         self._replies = Replies()
         self._mint = Mint(me.settings.stt_url, self._key)
         self._exporter = Exporter(me.paths)
-        self._process = psutil.Process()
+        self._usage = Usage()
         self._closing_s: float | None = None
         self._router = me.context.socket(zmq.ROUTER)
         self._router.bind(me.paths.address("control"))
@@ -87,9 +90,9 @@ class Control:
         self._broker = BrokerLink(me, on_settled=self._on_settled)
         self._desk = Desk(self._facts(), self._store.unsettled())
         self._remember_starts()
+        self._timer = me.loop.every(TICK_S, self._tick)
         self._carry_out(self._desk.open(_now()))
         me.loop.on_readable(self._router, self._receive)
-        me.loop.every(TICK_S, self._tick)
         me.loop.every(SELF_POLL_S, self._poll_self)
         me.on_stop(lambda: self._carry_out(self._desk.stop_all(_now(), STOP_WITHIN_S)))
 
@@ -140,6 +143,8 @@ class Control:
                     self._exporter.ask(effect)
                 case Close():
                     self._close()
+        waiting = self._replies.under_way or self._desk.is_waiting
+        self._timer.period_s = WAITING_TICK_S if waiting else TICK_S
 
     def _save(self, session: Any) -> None:
         try:
@@ -173,15 +178,15 @@ class Control:
 
     def _poll_self(self) -> None:
         """The controller stands in its own list of services."""
-        with self._process.oneshot():
-            poll = Assignments(
-                service="control",
-                instance=self._me.instance,
-                incarnation="",
-                pid=os.getpid(),
-                cpu_percent=self._process.cpu_percent(),
-                rss_bytes=self._process.memory_info().rss,
-            )
+        self._usage.look()
+        poll = Assignments(
+            service="control",
+            instance=self._me.instance,
+            incarnation="",
+            pid=os.getpid(),
+            cpu_percent=self._usage.cpu_percent,
+            rss_bytes=self._usage.rss_bytes,
+        )
         self._carry_out(self._desk.request(None, poll, _now()))
 
     def _close(self) -> None:

@@ -106,10 +106,16 @@ class Crew:
         return effects, tuple(work)
 
     def assign(self, now_s: float) -> list[Effect]:
-        """Gives streams to workers that nobody has, or only one that is gone. Call it about ten times a second."""
+        """Gives streams to workers that nobody has, or only one that is gone. Call it at least twice a second."""
         self._registry.look(now_s)
         effects: list[Effect] = [Save(session) for session in assign(self.active(), self._registry, now_s)]
         return [*effects, Ring()] if effects else []
+
+    @property
+    def complete(self) -> bool:
+        """Whether every stream has all the workers that it needs."""
+        streams = (stream for session in self.active() for stream in session.streams)
+        return all(role in stream.holders for stream in streams for role in ROLES if stream.needs(role))
 
     def alive(self, now_s: float) -> set[tuple[str, str]]:
         """Service and instance of each live worker."""

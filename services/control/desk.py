@@ -98,13 +98,18 @@ class Desk:
             return [refuse(ticket, error.code, error.message, error.hint)]
 
     def tick(self, now: Now) -> list[Effect]:
-        """What time leads to: call it about ten times a second."""
+        """What time leads to: call it twice a second, ten times while it `is_waiting`."""
         effects = self._crew.assign(now.monotonic_s)
         held, self._held = self._held, []
         for waiting in held:
             effects += self._retry(waiting, now)
         self._crew.forget_ended()
         return effects + self._close(now.monotonic_s)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something may come any moment that a tick acts on."""
+        return bool(self._held) or self._close_by_s is not None or not self._crew.complete
 
     def stop_all(self, now: Now, within_s: float) -> list[Effect]:
         """Ends every session, then closes the desk, after at most `within_s`."""

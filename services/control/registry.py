@@ -11,7 +11,8 @@ from causal.messages.control import Assignments, ServiceView
 SILENT_AFTER_S = 3.0
 """Three polls missed."""
 FORGOTTEN_AFTER_S = 60.0
-TOLD_EVERY_S = 0.95
+TOLD_EVERY_S = 0.85
+"""A little less than the second between two polls, which may come early."""
 PAUSED_AFTER_S = 1.0
 """So long between two looks: it was the controller itself that stood still."""
 MAX_WORKERS = 500

@@ -20,6 +20,11 @@ class Replies:
         self._size = 0
         self._under_way: dict[RequestId, list[Ticket]] = {}
 
+    @property
+    def under_way(self) -> bool:
+        """Whether anybody waits for a reply."""
+        return bool(self._under_way)
+
     def is_new(self, ticket: Ticket) -> bool:
         """Whether the request has to be done."""
         if ticket.id in self._done or ticket.id in self._under_way:

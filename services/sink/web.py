@@ -85,6 +85,25 @@ class WebSink:
         self._held.close()
 
 
+class QuietServer(uvicorn.Server):
+    """Uvicorn looks ten times a second whether it shall end; this one is told so by `end`, and sleeps until then."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._over = asyncio.Event()
+
+    def end(self) -> None:
+        """To be called on the server's own thread."""
+        self.should_exit = self.force_exit = True
+        self._over.set()
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):  # which also keeps the date in its answers right
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._over.wait()
+
+
 class Server:
     """The server's thread. Holds at most 10 000 events that it has not told yet; when they are full, whoever tells one
     more waits. `start`, `tell` and `stop` are for one other thread."""
@@ -102,7 +121,7 @@ class Server:
         self._is_up = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._hub: Hub | None = None
-        self._uvicorn: uvicorn.Server | None = None
+        self._uvicorn: QuietServer | None = None
         self._thread = threading.Thread(target=self._run, name="web", daemon=True)
 
     def start(self) -> None:
@@ -124,9 +143,9 @@ class Server:
 
     def stop(self) -> None:
         """Pages see that the connection is lost, and come again."""
-        if self._uvicorn is not None:
-            self._uvicorn.should_exit = True
-            self._uvicorn.force_exit = True
+        if self._uvicorn is not None and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended by itself
+                self._loop.call_soon_threadsafe(self._uvicorn.end)
         self._thread.join(DOWN_WITHIN_S)
 
     def _pass_on(self) -> None:
@@ -159,7 +178,7 @@ class Server:
             proxy_headers=False,
             server_header=False,
         )
-        server = self._uvicorn = uvicorn.Server(config)
+        server = self._uvicorn = QuietServer(config)
         watches = [asyncio.ensure_future(watch(self._control, hub)) for watch in (watch_stack, watch_devices)]
         self._loop.call_soon(self._is_up.set)
         try:

@@ -9,7 +9,6 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-import psutil
 import zmq
 
 from causal import wire
@@ -17,6 +16,7 @@ from causal.errors import WireError
 from causal.loop import Timer, receive_all, send_now
 from causal.messages.control import PROTOCOL_VERSION, Assignments, Work
 from causal.service import Service
+from causal.usage import Usage
 
 log = logging.getLogger("causal.control_link")
 
@@ -25,6 +25,7 @@ PERIOD_S = 1.0
 Report = Callable[[], dict[str, Any]]
 """The fields of `Assignments` that the service knows: streams, queues, latency_ms, devices, fault."""
 OnWork = Callable[[Work], None]
+"""Gets the same object again as long as nothing has changed."""
 
 
 class ControlLink:
@@ -35,7 +36,9 @@ class ControlLink:
         self._incarnation = secrets.token_hex(8)
         self._report = report
         self._on_work = on_work
-        self._process = psutil.Process()
+        self._usage = Usage()
+        self._reply: dict[str, Any] = {}
+        self._work = Work()
         self._numbers = itertools.count(1)
         self._waiting = ""
         self._nudged = False
@@ -73,16 +76,16 @@ class ControlLink:
     def _poll(self) -> None:
         self._nudged = False
         poll_id = f"{self._incarnation}-{next(self._numbers)}"
-        with self._process.oneshot():
-            request = Assignments(
-                service=self._me.name,
-                instance=self._me.instance,
-                incarnation=self._incarnation,
-                pid=os.getpid(),
-                cpu_percent=self._process.cpu_percent(),
-                rss_bytes=self._process.memory_info().rss,
-                **self._report(),
-            )
+        self._usage.look()
+        request = Assignments(
+            service=self._me.name,
+            instance=self._me.instance,
+            incarnation=self._incarnation,
+            pid=os.getpid(),
+            cpu_percent=self._usage.cpu_percent,
+            rss_bytes=self._usage.rss_bytes,
+            **self._report(),
+        )
         fields = wire.to_map(request) | {"v": PROTOCOL_VERSION, "id": poll_id}
         if send_now(self._socket, [b"", wire.pack_map(fields)]):
             self._waiting = poll_id
@@ -102,7 +105,7 @@ class ControlLink:
                 log.warning("an answer of the controller is dropped: %s", error)
 
     def _understand(self, reply: dict[str, Any]) -> None:
-        if reply.get("id") != self._waiting:
+        if reply.pop("id", None) != self._waiting:
             return
         self._waiting = ""
         if self._nudged:
@@ -110,8 +113,10 @@ class ControlLink:
         if not reply.get("ok"):
             log.warning("the controller refuses the poll: %s", reply.get("error"))
             return
-        work = wire.convert(reply, Work)
+        if reply != self._reply:
+            self._work = wire.convert(reply, Work)
+            self._reply = reply
         if self._on_work is not None:
-            self._on_work(work)
-        if work.shutdown:
+            self._on_work(self._work)
+        if self._work.shutdown:
             self._me.stop()

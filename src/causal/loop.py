@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -24,14 +23,21 @@ Readable = zmq.Socket[bytes] | int
 BATCH = 100
 """Messages taken from one socket before the others have their turn."""
 
-RECHECK_S = 0.25
+RECHECK_S = 0.5
 
-PHASE_S = random.random()
-"""All timers of a process fall on one grid, so that it wakes once for all that are due; processes differ."""
+EARLY_S = 0.1
+"""A loop that is awake anyhow calls what is due so soon, and need not wake again for it."""
+
+NEARLY = 1e-6
+"""Of a period: a turn that fell on the grid stays on it, whatever division makes of it."""
 
 
 class Timer:
-    """A call that repeats, each `period_s`, which may be changed at any time."""
+    """A call that repeats, each `period_s`, which may be changed at any time.
+
+    Turns fall on whole multiples of the period, by a clock that all processes of the machine share: so a process wakes
+    once for all that is due, and who is asked by many is asked by all of them at once.
+    """
 
     def __init__(self, period_s: float, callback: Callback, on_change: Callable[[Timer], None] | None = None) -> None:
         self.callback = callback
@@ -53,10 +59,14 @@ class Timer:
         """Calls as soon as the loop is free, beside the regular turns."""
         self._set_due(time.monotonic())
 
+    def may_come(self, now_s: float) -> bool:
+        """Whether it is due, or so nearly that a loop which is awake takes it along."""
+        return self.due_s - min(EARLY_S, self._period_s / 2) <= now_s
+
     def advance(self) -> None:
-        """Sets the next turn."""
-        turns = math.floor((time.monotonic() - PHASE_S) / self._period_s) + 1
-        self.due_s = PHASE_S + turns * self._period_s
+        """Sets the next turn: the one behind this, and behind now."""
+        passed = math.floor(max(time.monotonic(), self.due_s) / self._period_s + NEARLY)
+        self.due_s = (passed + 1) * self._period_s
 
     def _set_due(self, due_s: float) -> None:
         self.due_s = due_s
@@ -142,7 +152,7 @@ class Loop:
     def _fire(self) -> None:
         now_s = time.monotonic()
         for timer in self._timers:
-            if self._running and timer.due_s <= now_s:
+            if self._running and timer.may_come(now_s):
                 timer.advance()
                 timer.callback()
 
@@ -206,8 +216,8 @@ class AsyncLoop:
     def _arm(self, timer: Timer) -> None:
         if (former := self._handles.get(timer)) is not None:
             former.cancel()
-        wait_s = max(0.0, timer.due_s - time.monotonic())
-        self._handles[timer] = asyncio.get_running_loop().call_later(wait_s, self._fire, timer)
+        # asyncio's clock is the monotonic one: what is due together is called together
+        self._handles[timer] = asyncio.get_running_loop().call_at(timer.due_s, self._fire, timer)
 
     def _fire(self, timer: Timer) -> None:
         if self._stopped.is_set():

@@ -58,11 +58,17 @@ def test_before_the_first_look_nobody_is_gone():
 def test_a_status_is_told_once_a_second_even_by_a_new_process():
     registry = listening()
     told = []
-    for tenths in range(30):
-        worker = registry.hear(poll(process=str(tenths)), tenths / 10)
-        if registry.news(worker, tenths / 10):
-            told.append(tenths)
-    assert told == [0, 10, 20]
+    for fifths in range(15):
+        worker = registry.hear(poll(process=str(fifths)), fifths / 5)
+        if registry.news(worker, fifths / 5):
+            told.append(fifths)
+    assert told == [0, 5, 10]
+
+
+def test_a_poll_that_comes_a_little_early_is_told_too():
+    registry = listening()
+    moments_s = [0.0, 0.91, 2.0, 2.93]
+    assert all(registry.news(registry.hear(poll(), now_s), now_s) for now_s in moments_s)
 
 
 def test_a_status_has_what_the_worker_said():
