@@ -71,10 +71,10 @@ class Broker:
         self._dropped = 0
         self._fault: Fault | None = None
         self._router = me.context.socket(zmq.ROUTER)
-        self._router.bind(me.paths.address("log"))
+        me.bind(self._router, "log")
         self._events = me.context.socket(zmq.XPUB)
         self._events.sndhwm = SEND_MARK
-        self._events.bind(me.paths.address("events"))
+        me.bind(self._events, "events")
         me.loop.on_readable(self._router, self._receive)
         me.loop.on_readable(self._events, lambda: _discard(self._events))
         me.loop.every(HEAD_PERIOD_S, self._tell_head)

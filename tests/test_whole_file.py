@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from causal.whole_file import replace
+from causal.whole_file import create, replace
 
 
 def test_the_text_is_there_as_it_is_and_for_nobody_else(tmp_path: Path) -> None:
@@ -30,4 +30,12 @@ def test_what_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: Path) -> No
     path.mkdir()
     with pytest.raises(OSError):
         replace(path, "new")
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_is_there_is_not_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    assert create(path, "first")
+    assert not create(path, "second")
+    assert path.read_text() == "first"
     assert list(tmp_path.iterdir()) == [path]

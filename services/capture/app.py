@@ -105,7 +105,7 @@ class Capture:
 
     def _begin(self, assignment: Assignment) -> None:
         stream = assignment.stream
-        self._outlets[stream] = Outlet(assignment, self._me.context, self._me.paths)
+        self._outlets[stream] = Outlet(assignment, self._me.context, self._me.lines)
         self._next.subscribe(topics.next_block(stream))
         if assignment.stop:
             return
@@ -128,7 +128,7 @@ class Capture:
     def _subscribe(self, peer: str | None) -> None:
         if peer is not None and peer not in self._peers:
             self._peers.add(peer)
-            self._next.connect(self._me.paths.address(f"resample-{peer}.next"))
+            self._me.connect(self._next, f"resample-{peer}.next")
 
     # What moves
 

@@ -9,7 +9,7 @@ from causal.latency import Latency
 from causal.loop import send_now
 from causal.messages import Next, QueueDepth
 from causal.messages.control import Assignment, Fault
-from causal.paths import Paths
+from causal.transport import Lines
 
 from .ring import Ring
 from .sender import Sender
@@ -23,13 +23,13 @@ OVERFLOW_SHOWN_S = 5.0
 class Outlet:
     """Passes the ring's blocks on, and never waits."""
 
-    def __init__(self, assignment: Assignment, context: zmq.Context[zmq.Socket[bytes]], paths: Paths) -> None:
+    def __init__(self, assignment: Assignment, context: zmq.Context[zmq.Socket[bytes]], lines: Lines) -> None:
         self.assignment = assignment
         self.ring = Ring()
         self.sender = Sender(assignment.stream, assignment.epoch, self.ring)
         self.peer: str | None = None
         self._context = context
-        self._paths = paths
+        self._lines = lines
         self._socket: zmq.Socket[bytes] | None = None
         self._newest = -1
         self._overflow_seen = 0
@@ -49,7 +49,7 @@ class Outlet:
         self._socket.immediate = True
         self._socket.sndhwm = SEND_MARK
         self._socket.linger = 0
-        self._socket.connect(self._paths.address(f"resample-{peer}.in"))
+        self._lines.connect(self._socket, f"resample-{peer}.in")
         self.sender.reconnected()
 
     def close(self) -> None:

@@ -84,9 +84,9 @@ class Control:
         self._usage = Usage()
         self._closing_s: float | None = None
         self._router = me.context.socket(zmq.ROUTER)
-        self._router.bind(me.paths.address("control"))
+        me.bind(self._router, "control")
         self._doorbell = me.context.socket(zmq.PUB)
-        self._doorbell.bind(me.paths.address("doorbell"))
+        me.bind(self._doorbell, "doorbell")
         self._broker = BrokerLink(me, on_settled=self._on_settled)
         self._desk = Desk(self._facts(), self._store.unsettled())
         self._remember_starts()

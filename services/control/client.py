@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import secrets
-import socket
 import time
 from typing import Any
 
 import zmq
 
-from causal import wire
+from causal import transport, wire
 from causal.errors import CausalError, WireError
+from causal.loop import send_now
 from causal.messages import Message
 from causal.messages.control import PROTOCOL_VERSION
 from causal.paths import Paths
+from causal.transport import Line
 
 ANSWER_WITHIN_S = 10.0
 ASK_AGAIN_S = 1.0
 BACK_WITHIN_S = 3.0
 """A controller that was killed is there again after about a second."""
 LOOK_EVERY_S = 0.05
+KEYS = "The file was changed while the stack ran: end the stack's processes, and start it again."
 
 
 class NoStack(CausalError):
@@ -42,8 +44,8 @@ class Client:
         fields = wire.to_map(request) | {"v": PROTOCOL_VERSION, "id": secrets.token_hex(8)}
         with self._context.socket(zmq.DEALER) as dealer:
             dealer.linger = 0
-            dealer.connect(self._paths.address("control"))
-            reply = _exchange(dealer, fields, time.monotonic() + within_s)
+            line = Line(dealer, self._paths, "control")
+            reply = _exchange(line, fields, time.monotonic() + within_s)
         if reply is None:
             raise NoStack(f"the controller has not answered for {within_s:.0f} s")
         if not reply.get("ok"):
@@ -69,8 +71,11 @@ class Client:
 
     def _listens(self, name: str) -> bool:
         """Whether a process has this socket; its file stays behind."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            return probe.connect_ex(self._paths.address(name).removeprefix("ipc://")) == 0
+        found = transport.look(self._context, self._paths, name)
+        if found == "refused":
+            runtime = self._paths.runtime
+            raise CausalError("no-stack", f"the stack in {runtime} takes another key than curve-client.json has", KEYS)
+        return found == "there"
 
     def _anybody_alive(self) -> bool:
         """Whether a process lives whose pid stands in a lock of the stack."""
@@ -80,11 +85,12 @@ class Client:
         return any(text.isdecimal() and psutil.pid_exists(int(text)) for text in texts)
 
 
-def _exchange(dealer: zmq.Socket[bytes], fields: dict[str, Any], until_s: float) -> dict[str, Any] | None:
+def _exchange(line: Line, fields: dict[str, Any], until_s: float) -> dict[str, Any] | None:
     """Asks, and asks again with the same id, until the reply comes; None when it does not."""
-    frame = wire.pack_map(fields)
+    frame, dealer = wire.pack_map(fields), line.socket
     while (now_s := time.monotonic()) < until_s:
-        dealer.send_multipart([b"", frame])
+        line.renew()
+        send_now(dealer, [b"", frame])
         again_s = min(until_s, now_s + ASK_AGAIN_S)
         while (wait_s := again_s - time.monotonic()) > 0:
             if dealer.poll(max(1, int(wait_s * 1000))) and (reply := _reply(dealer, fields["id"])):

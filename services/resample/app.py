@@ -76,9 +76,9 @@ class Resample:
         self._drain_until_s: float | None = None
         self._inbox = me.context.socket(zmq.PULL)
         self._inbox.rcvhwm = RECEIVE_MARK
-        self._inbox.bind(me.paths.address(f"resample-{me.instance}.in"))
+        me.bind(self._inbox, f"resample-{me.instance}.in")
         self._next = me.context.socket(zmq.PUB)
-        self._next.bind(me.paths.address(f"resample-{me.instance}.next"))
+        me.bind(self._next, f"resample-{me.instance}.next")
         me.loop.on_readable(self._inbox, self._receive)
         self._timer = me.loop.every(IDLE_TICK_S, self._tick)
         me.loop.every(RETENTION_PERIOD_S, self._delete_old)
@@ -192,7 +192,7 @@ class Resample:
             socket.immediate = True
             socket.sndhwm = SEND_MARK
             socket.linger = 0
-            socket.connect(self._me.paths.address(f"stt-{instance}.in"))
+            self._me.connect(socket, f"stt-{instance}.in")
             self._gateways[instance] = socket
         return self._gateways.get(instance) if instance is not None else None
 

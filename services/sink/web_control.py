@@ -16,6 +16,7 @@ from causal.errors import CausalError, WireError
 from causal.messages import Message
 from causal.messages.control import PROTOCOL_VERSION, List, Status
 from causal.paths import Paths
+from causal.transport import Line
 
 from .web_hub import Hub
 
@@ -31,7 +32,7 @@ class Control:
     """Questions to the controller. Opens a socket for each; ends with `close`."""
 
     def __init__(self, paths: Paths) -> None:
-        self._address = paths.address("control")
+        self._paths = paths
         self._context: zmq.asyncio.Context = zmq.asyncio.Context()
 
     async def ask(self, request: Message, within_s: float = 10.0) -> dict[str, Any]:
@@ -40,7 +41,7 @@ class Control:
         with self._context.socket(zmq.DEALER) as dealer:
             dealer.linger = 0
             dealer.immediate = True
-            dealer.connect(self._address)
+            Line(dealer, self._paths, "control")
             try:
                 reply = await asyncio.wait_for(_exchange(dealer, fields), within_s)
             except TimeoutError:

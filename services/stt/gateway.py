@@ -59,7 +59,7 @@ class Gateway:
         self._answering = Latency()
         self._published_s: dict[str, float] = {}
         self._inlet = me.context.socket(zmq.PULL)
-        self._inlet.bind(me.paths.address(f"stt-{me.instance}.in"))
+        me.bind(self._inlet, f"stt-{me.instance}.in")
         me.loop.on_readable(self._inlet, self._receive)
         self._broker = BrokerLink(me, on_settled=self._on_settled, on_claimed=self._on_claimed)
         self._control = ControlLink(me, report=self._report, on_work=self._on_work)

@@ -52,7 +52,7 @@ class BrokerLink:
         self._socket = me.context.socket(zmq.DEALER)
         self._socket.linger = 300
         self._socket.sndhwm = SEND_MARK
-        self._socket.connect(me.paths.address("log"))
+        me.connect(self._socket, "log")
         me.loop.on_readable(self._socket, self._receive)
         me.loop.every(TICK_S, self._tick)
 

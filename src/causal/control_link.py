@@ -45,10 +45,10 @@ class ControlLink:
         self._socket = me.context.socket(zmq.DEALER)
         self._socket.linger = 0
         self._socket.sndhwm = 1  # one poll waits for a controller that is away: more would be out of date
-        self._socket.connect(me.paths.address("control"))
+        me.connect(self._socket, "control")
         self._doorbell = me.context.socket(zmq.SUB)
         self._doorbell.subscribe(b"")
-        self._doorbell.connect(me.paths.address("doorbell"))
+        me.connect(self._doorbell, "doorbell")
         me.loop.on_readable(self._socket, self._receive)
         me.loop.on_readable(self._doorbell, self._ring)
         self._timer: Timer = me.loop.every(PERIOD_S, self._poll)

@@ -15,11 +15,13 @@ import zmq
 from causal import topics, wire
 from causal.errors import CausalError, WireError
 from causal.feed import START, Action, Ask, Deliver, Feed, Forgotten
+from causal.loop import send_now
 from causal.messages import Event
 from causal.messages.log import Replayed
 from causal.paths import Paths
 from causal.transcript import collect
 from causal.transcript_formats import FORMATS
+from causal.transport import Line
 
 log = logging.getLogger("causal.export")
 
@@ -64,18 +66,19 @@ def session_events(context: zmq.Context[zmq.Socket[bytes]], paths: Paths, sessio
     heard_s = time.monotonic()
     with context.socket(zmq.DEALER) as socket:
         socket.linger = 0
-        socket.connect(paths.address("log"))
-        _carry_out(feed.tick(heard_s), socket, events)
+        line = Line(socket, paths, "log")
+        _carry_out(feed.tick(heard_s), feed, socket, events)
         while not feed.caught_up:
             now_s = time.monotonic()
             if now_s - heard_s > SILENT_S:
                 raise CausalError("no-stack", "the broker does not answer", "Start it: honcho start")
             replayed = _replayed(socket) if socket.poll(LOOK_EVERY_MS) else None
             if replayed is None:
-                _carry_out(feed.tick(now_s), socket, events)
+                line.renew()
+                _carry_out(feed.tick(now_s), feed, socket, events)
             else:
                 heard_s = now_s
-                _carry_out(feed.on_replayed(replayed, now_s), socket, events)
+                _carry_out(feed.on_replayed(replayed, now_s), feed, socket, events)
     return events
 
 
@@ -88,12 +91,13 @@ def _replayed(socket: zmq.Socket[bytes]) -> Replayed | None:
         return None
 
 
-def _carry_out(actions: list[Action], socket: zmq.Socket[bytes], events: list[Event]) -> None:
+def _carry_out(actions: list[Action], feed: Feed, socket: zmq.Socket[bytes], events: list[Event]) -> None:
     for action in actions:
         match action:
             case Deliver(event):
                 events.append(event)
             case Ask(replay):
-                socket.send_multipart(wire.pack(topics.REPLAY, replay))
+                if not send_now(socket, wire.pack(topics.REPLAY, replay)):
+                    feed.on_unsent()
             case Forgotten(from_seq, to_seq):
                 log.warning("events %d to %d are not stored any more", from_seq, to_seq)

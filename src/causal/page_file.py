@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import msgspec
+
+from causal import whole_file
 
 
 class PageFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,12 +32,4 @@ def read(path: Path) -> PageFile | None:
 
 def write(path: Path, page: PageFile) -> None:
     """A reader sees the old file or the new one, never half; nobody else ever sees any."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # with mode 0600
-    written = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(page))
-        written.replace(path)
-    except BaseException:
-        written.unlink(missing_ok=True)
-        raise
+    whole_file.replace(path, msgspec.json.encode(page).decode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ class Paths:
         cache = environ.get("CAUSAL_CACHE_DIR") or platformdirs.user_cache_dir("causal", appauthor=False)
         paths = cls(Path(runtime).absolute(), Path(data).absolute(), Path(cache).absolute())
         size = len(os.fsencode(paths.runtime / LONGEST_SOCKET_NAME))
-        if size > MAX_SOCKET_PATH_BYTES:
+        if sys.platform != "win32" and size > MAX_SOCKET_PATH_BYTES:
             raise ConfigError(
                 f"the path {paths.runtime} is too long for sockets ({size} bytes, {MAX_SOCKET_PATH_BYTES} fit)",
                 "Set CAUSAL_RUNTIME_DIR to a shorter one, such as /tmp/causal.",
@@ -52,7 +53,7 @@ class Paths:
                     f"the directory {folder} cannot be made: {error.strerror}",
                     "Set CAUSAL_RUNTIME_DIR and CAUSAL_DATA_DIR to places that you may write to.",
                 ) from error
-        if os.name == "posix":
+        if sys.platform != "win32":
             self._check_private()
 
     def address(self, socket: str) -> str:
@@ -87,7 +88,10 @@ class Paths:
 
 
 def _user_runtime_dir() -> str:
-    """Where a user's sockets belong. Without XDG_RUNTIME_DIR platformdirs takes another, and says so each time."""
+    """Where a user's sockets belong. Without XDG_RUNTIME_DIR platformdirs takes another, and says so each time; what it
+    knows for Windows is a folder that is cleared now and then."""
+    if sys.platform == "win32":
+        return str(Path(platformdirs.user_data_dir("causal", appauthor=False)) / "run")
     with warnings.catch_warnings(action="ignore"):
         return f"{platformdirs.user_runtime_dir(appauthor=False)}/causal"
 

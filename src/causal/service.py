@@ -25,11 +25,13 @@ import click
 import zmq
 
 from causal import settings as settings_module
+from causal import transport
 from causal.errors import ConfigError
 from causal.loop import AnyLoop
 from causal.paths import Paths, locked
 from causal.process import EXIT_CONFIG, Lifeline
 from causal.settings import Settings
+from causal.transport import Doors, Lines
 
 log = logging.getLogger("causal.service")
 
@@ -59,9 +61,22 @@ class Service(Generic[L]):
     paths: Paths
     context: zmq.Context[zmq.Socket[bytes]]
     loop: L
+    doors: Doors
+    lines: Lines
     stopping: bool = False
     _on_stop: list[Callable[[], None]] = field(default_factory=list)
     _on_end: list[Callable[[], None]] = field(default_factory=list)
+
+    def bind(self, socket: zmq.Socket[bytes], name: str) -> None:
+        """Binds one of the stack's sockets, for this process."""
+        had_gate = self.doors.gate is not None
+        self.doors.bind(socket, name)
+        if not had_gate and (gate := self.doors.gate) is not None:
+            self.loop.on_readable(gate.socket, gate.answer)
+
+    def connect(self, socket: zmq.Socket[bytes], name: str) -> None:
+        """Connects to one of the stack's sockets, wherever it is, and follows it when it moves."""
+        self.lines.connect(socket, name)
 
     def on_stop(self, callback: Callable[[], None]) -> None:
         """Calls `callback` once when the service shall end. It drains, then stops the loop, within 4 s."""
@@ -121,17 +136,25 @@ def opened(name: str, options: Options, loop: L, *, lock: bool = True, owns_data
                 stack.enter_context(locked(paths.runtime / f"{name}-{options.instance}.lock", what))
             if owns_data:
                 stack.enter_context(locked(paths.data / f"{name}.lock", what))
+            kind = transport.chosen(settings.transport)
         except ConfigError as error:
             click.echo(f"causal-{name}: {error}", err=True)
             sys.exit(EXIT_CONFIG)
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         stack.callback(context.destroy, linger=300)
-        service = Service(name, options.instance, settings, paths, context, loop)
+        doors, lines = Doors(context, paths, kind), Lines(paths)
+        stack.callback(doors.close)
+        service = Service(name, options.instance, settings, paths, context, loop, doors, lines)
+        loop.every(transport.PICK_UP_S, lines.renew)
         _tie_to_parent(service, loop)
         stack.enter_context(_stop_on_signals(service, loop))
         gc.collect()
         gc.freeze()  # a full collection would pause the loop for 10-18 ms
-        yield service
+        try:
+            yield service
+        except ConfigError as error:
+            click.echo(f"causal-{name}: {error}", err=True)
+            sys.exit(1)  # the others may go on, and this one is tried again
         service.end()
 
 

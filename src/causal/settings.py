@@ -36,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     engine_port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
     engine_threads: Annotated[int, msgspec.Meta(ge=1)]
     web_port: Annotated[int, msgspec.Meta(ge=0, le=65535)]
+    transport: Literal["auto", "ipc", "tcp"]
     log_level: Literal["debug", "info", "warning", "error"]
 
 

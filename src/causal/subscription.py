@@ -19,6 +19,7 @@ from causal.loop import AnyLoop, receive_all, send_now
 from causal.messages import DURABLE, EVENT_TYPES, Event
 from causal.messages.log import Head, Replay, Replayed
 from causal.paths import Paths
+from causal.transport import PICK_UP_S, Lines
 
 log = logging.getLogger("causal.subscription")
 
@@ -57,13 +58,14 @@ class Subscription:
         """Messages that were not as agreed."""
         self._loop = loop
         self._context = context
-        self._paths = paths
+        self._lines = Lines(paths)
         self._on_event = on_event
         self._session = session
         self._source = source
         self._kinds = DURABLE | set(ephemeral)
         self._sockets: tuple[zmq.Socket[bytes], zmq.Socket[bytes]] | None = None
         loop.every(TICK_S, self._tick)
+        loop.every(PICK_UP_S, self._lines.renew)
 
     @property
     def finished(self) -> bool:
@@ -80,11 +82,11 @@ class Subscription:
         events.rcvhwm = RECEIVE_MARK
         for topic in (topics.HEAD, *(topics.subscription(kind) for kind in sorted(self._kinds))):
             events.subscribe(topic)
-        events.connect(self._paths.address("events"))
+        self._lines.connect(events, "events")
         questions = self._context.socket(zmq.DEALER)
         questions.linger = 0
         questions.immediate = True  # while the broker is away nothing is asked, instead of once a second on its return
-        questions.connect(self._paths.address("log"))
+        self._lines.connect(questions, "log")
         self._sockets = (events, questions)
         self._loop.on_readable(events, lambda: self._receive(events, self._understand_event))
         self._loop.on_readable(questions, lambda: self._receive(questions, self._understand_answer))

@@ -8,6 +8,7 @@ from causal.capture.outlet import Outlet
 from causal.latency import Latency
 from causal.messages.control import Assignment
 from causal.paths import Paths
+from causal.transport import Lines
 
 
 @pytest.fixture
@@ -15,7 +16,7 @@ def outlet():
     nowhere = Path("/nowhere")
     assignment = Assignment(stream="s/mic", epoch=1, device="mic", engine="local", started_ns=0, started_unix_ns=0)
     with zmq.Context() as context:
-        made = Outlet(assignment, context, Paths(nowhere, nowhere, nowhere))
+        made = Outlet(assignment, context, Lines(Paths(nowhere, nowhere, nowhere)))
         made.ring.set_format(1000, 1)
         yield made
 

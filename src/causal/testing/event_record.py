@@ -15,6 +15,7 @@ from causal.feed import readable
 from causal.messages import EVENT_TYPES, Event
 from causal.messages.log import Replay, Replayed
 from causal.paths import Paths
+from causal.transport import Line
 
 KINDS = ("transcript-partial", "transcript-final")
 LOOK_MS = 100
@@ -33,7 +34,7 @@ class EventRecord:
 
     def __init__(self, paths: Paths) -> None:
         self.came: list[Came] = []
-        self._address = paths.address("events")
+        self._paths = paths
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="event record", daemon=True)
 
@@ -53,8 +54,9 @@ class EventRecord:
             socket.linger = 0
             for kind in KINDS:
                 socket.subscribe(topics.subscription(kind))
-            socket.connect(self._address)
+            line = Line(socket, self._paths, "events")
             while not self._ending.is_set():
+                line.renew()
                 if socket.poll(LOOK_MS):
                     parts = socket.recv_multipart()
                     now_ns = clock.now_ns()
@@ -68,7 +70,7 @@ def stored(paths: Paths, session: str | None = None) -> list[Event]:
     next_seq, head_seq = 1, 1
     with context.socket(zmq.DEALER) as socket:
         socket.linger = 0
-        socket.connect(paths.address("log"))
+        Line(socket, paths, "log")
         while next_seq <= head_seq:
             socket.send_multipart(wire.pack(topics.REPLAY, Replay(from_seq=next_seq, session=session)))
             if not socket.poll(round(ANSWER_WITHIN_S * 1000)):

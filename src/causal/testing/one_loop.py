@@ -24,6 +24,7 @@ from causal.loop import Loop, Readable, Timer
 from causal.messages import Event
 from causal.paths import Paths
 from causal.service import Service
+from causal.transport import PICK_UP_S, Doors, Lines
 
 LOOK_EVERY_S = 0.005
 
@@ -81,7 +82,11 @@ class OneLoop:
 
     def service(self, name: str, instance: str = "1") -> Service[Any]:
         """The surroundings of a worker that runs on this loop; `loop.ended` says whether it has ended."""
-        return Service(name, instance, settings.load({}, {}), self.paths, self.context, OwnEnd(self.loop))
+        lines = Lines(self.paths)
+        self.loop.every(PICK_UP_S, lines.renew)
+        doors = Doors(self.context, self.paths, "ipc")
+        chosen = settings.load({}, {})
+        return Service(name, instance, chosen, self.paths, self.context, OwnEnd(self.loop), doors, lines)
 
     def publish(self, *events: Event) -> None:
         """Sends durable events to the broker, which must run here, and waits until it has stored them."""

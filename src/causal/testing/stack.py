@@ -32,6 +32,7 @@ from causal import wire
 from causal.errors import WireError
 from causal.messages.control import PROTOCOL_VERSION
 from causal.paths import Paths
+from causal.transport import Line
 
 READY_WITHIN_S = 15.0
 """Five times what it should take; bench/stack.py measures it."""
@@ -155,7 +156,8 @@ class Stack:
         request = {"v": PROTOCOL_VERSION, "id": secrets.token_hex(8), "op": op, **fields}
         with context.socket(zmq.REQ) as socket:
             socket.linger = 0
-            socket.connect(self.paths.address("control"))
+            if Line(socket, self.paths, "control").address is None:
+                raise TimeoutError(f"the controller has not said where it is\n{self.log()}")
             socket.send(wire.pack_map(request))
             if not socket.poll(round(within_s * 1000)):
                 raise TimeoutError(f"no answer to {op!r}\n{self.log()}")
