@@ -58,6 +58,7 @@ def contents(folder: Path, first: int = 0, stop: int = 1 << 40) -> list[int]:
     index=st.integers(0, 2**63),
     position=st.integers(-(2**62), 2**62),
     captured_ns=st.integers(0, 2**62),
+    run_started_ns=st.integers(0, 2**62),
     valid=st.integers(0, 1600),
     segment_chunk=st.integers(0, 2**32 - 1),
     mid_segment=st.booleans(),
@@ -68,7 +69,7 @@ def contents(folder: Path, first: int = 0, stop: int = 1 << 40) -> list[int]:
 def test_a_record_gives_back_what_went_in(seed, **fields):
     written = Chunk(stream=STREAM, **fields)
     record = encode(written, sound(seed))
-    assert len(record) == RECORD_BYTES == 3240
+    assert len(record) == RECORD_BYTES == 3248
     recorded = decode(record, written.index, STREAM)
     assert recorded is not None
     assert recorded.chunk == written

@@ -23,6 +23,7 @@ from causal.messages.control import Device, DeviceKind
 
 from .aliases import resolve
 from .backend import Backend, Stream
+from .drift import Drift
 from .intake import KEPT_NS, Intake
 from .level import Level
 from .line import AUDIBLE, Condition, Line, Track
@@ -53,6 +54,8 @@ class Hub:
         self._watches: list[Stream] = []
         self._tracks: dict[str, Track] = {}
         self._lines: dict[str, Line] = {}
+        self._drifts: dict[str, Drift] = {}
+        """Of all devices that were ever opened: some hundred numbers for each."""
         self._stale = True
         self._ticked_ns = self._awake_ns = now_ns()
         for name, backend in backends.items():
@@ -143,6 +146,12 @@ class Hub:
         )  # fmt: skip
         return Condition(device, state, hint=hint)
 
+    def drift_ppm(self, stream: str) -> float | None:
+        """By how much the clock of the stream's device is fast, once that is known; None for a file."""
+        track = self._tracks.get(stream)
+        line = track.line if track else None
+        return line.drift.ppm if line and line.backend.live else None
+
     # Devices
 
     def _follow(self, name: str, backend: Backend) -> None:
@@ -204,7 +213,10 @@ class Hub:
             raise SourceError("device-not-found", f"nothing hears {device_id!r}", f"Ids begin with one of: {known}.")
         key = device_id if backend.live else f"{track.stream} {device_id}"
         if key not in self._lines:
-            self._lines[key] = Line(device_id, backend, track.origin_ns, track.start_ns, quiet_since_ns=self._now_ns())
+            drift = self._drifts.setdefault(device_id, Drift()) if backend.live else Drift()
+            self._lines[key] = Line(
+                device_id, backend, track.origin_ns, track.start_ns, drift=drift, quiet_since_ns=self._now_ns()
+            )
         return self._lines[key]
 
     def _switch(self, track: Track, now_ns: int) -> None:
@@ -253,7 +265,10 @@ class Hub:
 
     def _open(self, line: Line, now_ns: int) -> None:
         kept_ns = KEPT_NS if line.backend.live else 0
-        intake = Intake(self._wake, self._now_ns, line.origin_ns, line.start_ns, stir=self._stir, kept_ns=kept_ns)
+        intake = Intake(
+            self._wake, self._now_ns, line.origin_ns, line.start_ns,
+            stir=self._stir, kept_ns=kept_ns, drift=line.drift,
+        )  # fmt: skip
         line.tries += 1
         for track in self._tracks.values():
             if track.line is line:

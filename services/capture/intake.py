@@ -13,6 +13,7 @@ from causal.clock import NS_PER_S
 from causal.errors import SourceError
 
 from .backend import DriverState, Samples
+from .drift import Drift
 from .ring import Ring
 from .sample_clock import SampleClock
 
@@ -37,8 +38,10 @@ class Intake:
         *,
         stir: Callable[[], None] | None = None,
         kept_ns: int = KEPT_NS,
+        drift: Drift | None = None,
     ) -> None:
-        """`wake` is called at each block, `stir` when there is something to decide: the first block, a loss."""
+        """`wake` is called at each block, `stir` when there is something to decide: the first block, a loss. `drift` is
+        what former openings have told of the device's clock; this one adds to it."""
         self.origin_ns = origin_ns
         self.start_ns = start_ns
         self.opened_ns = now_ns()
@@ -59,7 +62,8 @@ class Intake:
         self._rings: list[Ring] = []
         self._rate_hz = 0
         self._channels = 0
-        self._clock = SampleClock(1)
+        self._drift = drift or Drift()
+        self._clock = SampleClock(1, self._drift)
 
     # The hub's side
 
@@ -88,7 +92,7 @@ class Intake:
     def on_format(self, rate_hz: int, channels: int) -> None:
         with self._lock:
             self._rate_hz, self._channels = rate_hz, channels
-            self._clock = SampleClock(rate_hz)
+            self._clock = SampleClock(rate_hz, self._drift)
             self._kept.clear()
             for ring in self._rings:
                 ring.set_format(rate_hz, channels)
@@ -107,7 +111,7 @@ class Intake:
         (self._stir if first else self._wake)()
 
     def on_hole(self, reason: str) -> None:
-        self._clock = SampleClock(self._rate_hz or 1)
+        self._clock = SampleClock(self._rate_hz or 1, self._drift)
         with self._lock:
             self._kept.clear()
             for ring in self._rings:

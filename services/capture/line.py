@@ -9,6 +9,7 @@ from causal.errors import SourceError
 from causal.messages.events import CaptureState
 
 from .backend import Backend, Stream
+from .drift import Drift
 from .intake import Intake
 from .level import Level
 from .ring import Ring
@@ -37,6 +38,8 @@ class Line:
     tries: int = 0
     """How often it was opened since it was last heard."""
     retry_ns: int = 0
+    drift: Drift = field(default_factory=Drift)
+    """What is known of its clock."""
     quiet_since_ns: int = 0
     """When it was last heard; before that, when it was first wanted."""
     over: bool = False

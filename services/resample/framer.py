@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from causal.journal_record import SAMPLE_NS
 from causal.messages.audio import CHUNK_SAMPLES
 
 from .resampler import Floats
@@ -17,10 +16,8 @@ FULL_SCALE = np.float32(32768.0)
 
 
 class Frame(NamedTuple):
-    """A chunk's worth of sound, and its place."""
+    """A chunk's worth of sound."""
 
-    position: int
-    captured_ns: int
     segment_chunk: int
     valid: int
     samples: npt.NDArray[np.int16]
@@ -32,10 +29,8 @@ class Framer:
     The buffer holds one chunk as float32; it is emptied as soon as it is full. One writer.
     """
 
-    def __init__(self, position: int, captured_ns: int, chunks_before: int = 0) -> None:
-        """`position` and `captured_ns` belong to the run's first sample; `chunks_before` are in the journal."""
-        self._position = position
-        self._captured_ns = captured_ns
+    def __init__(self, chunks_before: int = 0) -> None:
+        """`chunks_before` of the run are in the journal."""
         self._chunks = chunks_before
         self._buffer = np.zeros(CHUNK_SAMPLES, np.float32)
         self._filled = 0
@@ -64,14 +59,7 @@ class Framer:
         np.multiply(self._buffer, FULL_SCALE, out=self._buffer)
         np.rint(self._buffer, out=self._buffer)
         np.clip(self._buffer, -32768.0, 32767.0, out=self._buffer)
-        before = self._chunks * CHUNK_SAMPLES
-        frame = Frame(
-            position=self._position + before,
-            captured_ns=self._captured_ns + before * SAMPLE_NS,
-            segment_chunk=self._chunks,
-            valid=self._filled,
-            samples=self._buffer.astype(np.int16),
-        )
+        frame = Frame(segment_chunk=self._chunks, valid=self._filled, samples=self._buffer.astype(np.int16))
         self._chunks += 1
         self._filled = 0
         return frame

@@ -1,7 +1,8 @@
 """A stream's sound as one FLAC file, made from its journal.
 
 DATA_DIR/recordings/<session>/<source>.flac is 16 kHz mono, 16 bit. Its time is the session's: silence stands where
-nothing was heard, so word times of the transcript fit. A writer that was killed leaves a file that plays to about
+nothing was heard, so word times of the transcript fit. What a device's clock is fast or slow is left out of a quiet
+chunk, or put into it; whatever is louder than the room is kept to the sample. A writer that was killed leaves a file that plays to about
 its last second; the next one makes a whole one beside it, from the journal, and puts it in its place.
 """
 
@@ -125,12 +126,15 @@ class _Take:
     def add(self, recorded: Recorded) -> None:
         """The chunk's sound at its place on the time line."""
         chunk, samples = recorded
-        silence = chunk.position - self._samples
-        while silence > 0:
-            part = min(silence, LONGEST_SILENCE)
+        missing = chunk.position - self._samples
+        if chunk.active and (missing < 0 or chunk.segment_chunk):
+            missing = 0
+        surplus = min(max(0, -missing), chunk.valid)
+        while missing > 0:
+            part = min(missing, LONGEST_SILENCE)
             self._write(np.zeros(part, np.int16))
-            silence -= part
-        self._write(samples[: chunk.valid])
+            missing -= part
+        self._write(samples[surplus : chunk.valid])
 
     def show(self) -> None:
         """Says in the file's head how much of it can be played by now: many players believe a length of 0."""

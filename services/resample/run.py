@@ -8,10 +8,15 @@ when a resampler takes over from one that was killed.
 `done` samples are in the journal. The new soxr begins at `restart`, a frame that is a whole number of samples after
 the first, and early enough that it has settled at `done`; what it says before is thrown away. So the sender must not
 forget the frames from `restart` on: `safe_frame` is what the acknowledgements go by.
+
+Samples are counted. When each was heard is another matter, for no device's clock is right: each block brings how far
+its stamp is from the count, and a chunk takes that of the block with its first frame. So a resampler that takes over
+finds the same time.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Literal
 
 from causal.journal_record import SAMPLE_NS
@@ -32,14 +37,13 @@ class Run:
     def __init__(
         self,
         block: Block,
-        position: int,
         *,
         started_ns: int | None = None,
         first_frame: int | None = None,
         restart_frame: int | None = None,
         done_chunks: int = 0,
     ) -> None:
-        """A run that begins with `block`, at `position`.
+        """A run that begins with `block`.
 
         One that is taken up has begun before: with `first_frame` of the segment that began at `started_ns`. Its first
         `done_chunks` are in the journal, and frames are wanted from `restart_frame` on.
@@ -53,7 +57,14 @@ class Run:
         done = done_chunks * CHUNK_SAMPLES
         self._warm_up = done - self._ratio.samples(self._next_frame - self._first_frame)
         self._resampler = Resampler(block.rate_hz, self._warm_up + CHUNK_SAMPLES)
-        self._framer = Framer(position, self._started_ns + self._ratio.ns(self._first_frame), done_chunks)
+        self._framer = Framer(done_chunks)
+        self._off_ns: deque[tuple[int, int]] = deque()
+        """From which frame on stamps are how far from the count: what the chunk at work may need."""
+
+    @property
+    def started_ns(self) -> int:
+        """Capture clock at the run's first sample, by the count of its segment: names the run."""
+        return self._started_ns + self._ratio.ns(self._first_frame)
 
     @property
     def mid_segment(self) -> bool:
@@ -74,15 +85,25 @@ class Run:
         frame = None if before is None else before + block.segment_frame
         return frame if frame is not None and frame <= self._next_frame else None
 
-    def push(self, frame: int, frames: Floats) -> list[Frame]:
-        """The chunks that are complete after `frames`, the first of which is the segment's `frame`."""
+    def push(self, frame: int, block: Block, frames: Floats) -> list[Frame]:
+        """The chunks that are complete after the `frames` of `block`, the first of which is the segment's `frame`."""
         new = frames[self._next_frame - frame :]
+        off_ns = block.captured_ns - counted_ns(block)
+        if not self._off_ns or off_ns != self._off_ns[-1][1]:
+            self._off_ns.append((frame, off_ns))
         self._next_frame += len(new)
         return self._cut(self._resampler.push(new)) if len(new) else []
 
     def flush(self) -> list[Frame]:
         """The rest, the last chunk filled up with silence. The run is over."""
         return self._cut(self._resampler.flush()) + self._framer.flush()
+
+    def captured_ns(self, chunk: int) -> int:
+        """Capture clock at the first sample of a chunk of the run. Ask for them in order."""
+        samples = chunk * CHUNK_SAMPLES
+        while len(self._off_ns) > 1 and self._ratio.samples(self._off_ns[1][0] - self._first_frame) <= samples:
+            self._off_ns.popleft()
+        return self.started_ns + samples * SAMPLE_NS + (self._off_ns[0][1] if self._off_ns else 0)
 
     def _cut(self, samples: Floats) -> list[Frame]:
         if not len(samples):
@@ -94,7 +115,7 @@ class Run:
         return frames
 
 
-def captured_ns(block: Block) -> int:
+def counted_ns(block: Block) -> int:
     """Capture clock at the block's first sample, counted from its segment's start."""
     return block.segment_started_ns + Ratio(block.rate_hz).ns(block.segment_frame)
 
@@ -107,7 +128,7 @@ def taken_up(last: Chunk, block: Block) -> Run | Literal["journalled", "new"]:
     begin one after the other, so an older one is in the journal. A run whose last chunk is padded was over.
     """
     ratio = Ratio(block.rate_hz)
-    run_ns = last.captured_ns - last.segment_chunk * CHUNK_SAMPLES * SAMPLE_NS
+    run_ns = last.run_started_ns
     found = _run_and_block(last, run_ns, block)
     if found is None:
         return "journalled" if block.segment_started_ns < run_ns else "new"
@@ -125,7 +146,6 @@ def taken_up(last: Chunk, block: Block) -> Run | Literal["journalled", "new"]:
         return "new"
     return Run(
         block,
-        last.position - last.segment_chunk * CHUNK_SAMPLES,
         started_ns=started_ns,
         first_frame=first,
         restart_frame=first + restart,

@@ -21,7 +21,7 @@ from .activity import Activity
 from .framer import Frame
 from .inlet import Inlet
 from .resampler import Floats
-from .run import Run, captured_ns, taken_up
+from .run import Run, taken_up
 from .timeline import SAMPLES_PER_MS, Hole, Timeline
 
 HIGHEST_RATE_HZ = 1_000_000
@@ -158,14 +158,14 @@ class Stream:
             frame = block.segment_frame
         self._run = run
         self._kept_back.append((block.n, frame + block.frames))
-        return actions + self._keep(run, run.push(frame, frames))
+        return actions + self._keep(run, run.push(frame, block, frames))
 
     def _opened(self, block: Block) -> tuple[Run, list[Action]]:
         """A new run that begins with `block`, and what is to be told of it."""
         first_ever = self._next_index == 0
-        position, hole = self._timeline.open(captured_ns(block))
+        hole = self._timeline.open(block.captured_ns)
         self._activity = Activity()
-        run = Run(block, position)
+        run = Run(block)
         if hole is None or (first_ever and not block.gap_reason):
             return run, []
         return run, [self._gap(hole, block.gap_reason or ("overflow" if block.segment_frame else "restarted"))]
@@ -174,7 +174,7 @@ class Stream:
         """The end mark; one with a reason says that nothing was heard before it."""
         actions: list[Action] = self.flush()
         if block.gap_reason and not block.frames:
-            _, hole = self._timeline.open(block.captured_ns)
+            hole = self._timeline.open(block.captured_ns)
             if hole is not None:
                 actions.append(self._gap(hole, block.gap_reason))
         return actions + self.finish()
@@ -190,13 +190,15 @@ class Stream:
     def _keep(self, run: Run, frames: list[Frame]) -> list[Action]:
         actions: list[Action] = []
         for frame in frames:
+            captured_ns = run.captured_ns(frame.segment_chunk)
             chunk = Chunk(
                 stream=self.name,
                 index=self._next_index,
-                position=frame.position,
-                captured_ns=frame.captured_ns,
+                position=self._timeline.follow(captured_ns) if frame.segment_chunk else self._timeline.end,
+                captured_ns=captured_ns,
                 valid=frame.valid,
                 segment_chunk=frame.segment_chunk,
+                run_started_ns=run.started_ns,
                 mid_segment=run.mid_segment,
                 active=self._activity.of(frame.samples, frame.valid),
             )

@@ -73,6 +73,12 @@ class _Sent:
         """Forgets the oldest rows."""
         del self.positions[:rows], self.valid[:rows], self.levels[:rows]
 
+    def length(self, row: int) -> int:
+        """How much of the stream's time line a chunk has. The next one may begin before its last sample: the device's
+        clock is fast, or another device was heard already."""
+        follower = self.positions[row + 1] if row + 1 < len(self) else self.positions[row] + CHUNK_SAMPLES
+        return min(self.valid[row], follower - self.positions[row])
+
     def end_ms(self, row: int) -> int:
         """Where on the stream's time line a chunk's last heard sample lies."""
         return (self.positions[row] + self.valid[row]) // SAMPLES_PER_MS
@@ -208,7 +214,7 @@ class Lane:
         row = (sample - (1 if at_end and sample > 0 else 0)) // CHUNK_SAMPLES - before
         row = min(max(row, 0), len(self._sent) - 1)
         offset = sample - (before + row) * CHUNK_SAMPLES
-        return round((self._sent.positions[row] + min(max(offset, 0), self._sent.valid[row])) / SAMPLES_PER_MS)
+        return round((self._sent.positions[row] + min(max(offset, 0), self._sent.length(row))) / SAMPLES_PER_MS)
 
     def _seam(self, start_ms: int, end_ms: int) -> int:
         """The chunk in the middle of the silence behind a last word. The search begins inside that word, where it has

@@ -2,16 +2,17 @@
 
 folder  DATA_DIR/journal/<session>/<source>/
 file    NNNNNN.chunks, 6000 records (10 minutes): chunk `index` is record `index % 6000` of file `index // 6000`
-record  header of 40 bytes, little-endian, then 1600 samples (3200 bytes, int16)
+record  header of 48 bytes, little-endian, then 1600 samples (3200 bytes, int16)
 
-header  magic          4 bytes  b"CJ1\\n"
-        flags          u16      1 active, 2 end, 4 mid_segment
-        valid          u16      samples that were heard
-        segment_chunk  u32      chunks of the same unbroken run before this one
-        index          u64
-        position       i64      samples at 16 kHz from the session's start
-        captured_ns    i64      capture clock at the first sample
-        crc32          u32      of the header up to here, and the samples
+header  magic           4 bytes  b"CJ2\\n"
+        flags           u16      1 active, 2 end, 4 mid_segment
+        valid           u16      samples that were heard
+        segment_chunk   u32      chunks of the same unbroken run before this one
+        index           u64
+        position        i64      where it begins on the session's time line, in samples at 16 kHz
+        captured_ns     i64      capture clock at the first sample, with the device's drift taken out
+        run_started_ns  i64      capture clock at the run's first sample: names the run
+        crc32           u32      of the header up to here, and the samples
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ SUFFIX = ".chunks"
 RECORDS_PER_FILE = 6000
 SAMPLE_NS = 1_000_000_000 // CHUNK_RATE_HZ
 
-_FIELDS = struct.Struct("<4sHHIQqq")
+_FIELDS = struct.Struct("<4sHHIQqqq")
 _CRC = struct.Struct("<I")
-_MAGIC = b"CJ1\n"
+_MAGIC = b"CJ2\n"
 _ACTIVE, _END, _MID_SEGMENT = 1, 2, 4
 
 HEADER_BYTES = _FIELDS.size + _CRC.size
@@ -90,9 +91,8 @@ def encode(chunk: Chunk, samples: Samples) -> bytes:
     if samples.shape != (CHUNK_SAMPLES,):
         raise ValueError(f"a chunk has {CHUNK_SAMPLES} samples, this one has the shape {samples.shape}")
     flags = (_ACTIVE if chunk.active else 0) | (_END if chunk.end else 0) | (_MID_SEGMENT if chunk.mid_segment else 0)
-    fields = _FIELDS.pack(
-        _MAGIC, flags, chunk.valid, chunk.segment_chunk, chunk.index, chunk.position, chunk.captured_ns
-    )
+    times = (chunk.position, chunk.captured_ns, chunk.run_started_ns)
+    fields = _FIELDS.pack(_MAGIC, flags, chunk.valid, chunk.segment_chunk, chunk.index, *times)
     sound = samples.astype("<i2", copy=False).tobytes()
     return b"".join((fields, _CRC.pack(zlib.crc32(sound, zlib.crc32(fields))), sound))
 
@@ -101,11 +101,12 @@ def decode(record: bytes, index: int, stream: str) -> Recorded | None:
     """The chunk `index` of `stream`, if `record` is it, whole and undamaged; else None."""
     if len(record) != RECORD_BYTES:
         return None
-    magic, flags, valid, segment_chunk, own_index, position, captured_ns = _FIELDS.unpack_from(record)
+    magic, flags, valid, segment_chunk, own_index, *times = _FIELDS.unpack_from(record)
     (crc,) = _CRC.unpack_from(record, _FIELDS.size)
     sound = memoryview(record)[HEADER_BYTES:]
     if magic != _MAGIC or own_index != index or crc != zlib.crc32(sound, zlib.crc32(record[: _FIELDS.size])):
         return None
+    position, captured_ns, run_started_ns = times
     chunk = Chunk(
         stream=stream,
         index=index,
@@ -113,6 +114,7 @@ def decode(record: bytes, index: int, stream: str) -> Recorded | None:
         captured_ns=captured_ns,
         valid=valid,
         segment_chunk=segment_chunk,
+        run_started_ns=run_started_ns,
         mid_segment=bool(flags & _MID_SEGMENT),
         active=bool(flags & _ACTIVE),
         end=bool(flags & _END),
@@ -129,6 +131,7 @@ def lost(index: int, following: Chunk) -> Recorded:
         index=index,
         position=following.position - missing * CHUNK_SAMPLES,
         captured_ns=following.captured_ns - missing * CHUNK_SAMPLES * SAMPLE_NS,
+        run_started_ns=following.run_started_ns,
         valid=0,
         active=False,
     )

@@ -92,6 +92,23 @@ def test_nothing_but_silence_stands_where_nothing_was_heard(journal, path):
     assert np.array_equal(played(path), np.concatenate([*first, np.zeros(2_000_000, np.int16), sound(3), sound(4)]))
 
 
+@pytest.mark.parametrize("step", [16, -16])
+def test_drift_is_taken_out_in_quiet_chunks_and_what_is_said_is_kept_to_the_sample(journal, path, step):
+    """Ten chunks, each 1 ms later or earlier than it would follow; the sixth is quiet, and so is the last."""
+    with JournalWriter(journal, STREAM) as writer:
+        for index in range(10):
+            quiet, position = index in (5, 9), index * (1600 + step)
+            chunk = Chunk(
+                stream=STREAM, index=index, position=position, captured_ns=0, segment_chunk=index, active=not quiet
+            )
+            writer.append(chunk, sound(index))
+    Recording(journal, STREAM, path).close()
+    heard, off = played(path), 5 * step
+    assert np.array_equal(heard[: 5 * 1600], said(5))
+    assert np.array_equal(heard[off + 6 * 1600 : off + 9 * 1600], np.concatenate([sound(6), sound(7), sound(8)]))
+    assert len(heard) == 9 * (1600 + step) + 1600
+
+
 def test_a_closed_one_has_all_that_was_said(journal, path):
     say(journal, 7)
     recording = Recording(journal, STREAM, path)

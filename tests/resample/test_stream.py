@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import soxr
@@ -28,8 +30,10 @@ def one_shot(sound, rate_hz):
 class Sender:
     """What capture does, in a few lines: numbers its blocks, keeps them until they are acknowledged, goes back."""
 
-    def __init__(self, epoch=1, segment_started_ns=STARTED_NS, rate_hz=48000, segment_frame=0):
+    def __init__(self, epoch=1, segment_started_ns=STARTED_NS, rate_hz=48000, segment_frame=0, ppm=0):
+        """A device whose clock is `ppm` fast delivers more frames in a second than it says."""
         self.epoch, self.rate_hz, self.number = epoch, rate_hz, -1
+        self.true_rate = Fraction(rate_hz * (10**6 + ppm), 10**6)
         self.kept = []
         self.cursor = self.oldest = 0
         self.segment(segment_started_ns, segment_frame)
@@ -40,7 +44,7 @@ class Sender:
 
     def block(self, sound, end=False):
         frames = len(sound)
-        captured_ns = self.started_ns + (2 * self.frame * 10**9 + self.rate_hz) // (2 * self.rate_hz)
+        captured_ns = self.started_ns + int(self.frame * 10**9 / self.true_rate + Fraction(1, 2))
         block = Block(
             stream=NAME,
             epoch=self.epoch,
@@ -233,6 +237,8 @@ def test_a_run_stamped_before_the_end_of_the_last_is_shifted_and_counted():
     assert desk.stream.shifted_ms == 50
     assert desk.chunks[10].position == 16_000
     assert desk.chunks[10].captured_ns == STARTED_NS + 950 * MS
+    assert desk.chunks[10].run_started_ns == STARTED_NS + 950 * MS
+    assert [chunk.position - 1600 * chunk.index for chunk in desk.chunks[10:14]] == [0, -400, -800, -800]
 
 
 def test_a_finished_stream_stays_finished_and_acknowledges_what_still_comes():
@@ -314,7 +320,7 @@ def test_killed_anywhere_the_sound_is_the_same_to_one_lsb(rate_hz, block_s, kill
     seed=st.integers(0, 99),
 )
 def test_killed_between_breaks_nothing_is_twice_and_each_gap_is_told(lengths_s, holes_ms, kills, odd_ns, pace_s, seed):
-    rate_hz, sender, at_ns, sounds, expected_gaps = 48000, Sender(), STARTED_NS, [], {}
+    rate_hz, sender, at_ns, sounds, expected_gaps, positions = 48000, Sender(), STARTED_NS, [], {}, []
     end = begun_ns = 0
     for number, (length_s, hole_ms) in enumerate(zip(lengths_s, [0, *holes_ms], strict=False)):
         sound = noise(round(length_s * rate_hz), seed + number)
@@ -323,7 +329,8 @@ def test_killed_between_breaks_nothing_is_twice_and_each_gap_is_told(lengths_s, 
         position = (at_ns - STARTED_NS + 31_250) // 62_500
         if number and position - end >= 16:
             expected_gaps[end // 16] = (position - end) // 16
-        end = max(end, position) + (2 * len(sound) // 3 + 1) // 2
+        placed = places(max(end, position), max(0, end - position), (2 * len(sound) // 3 + 1) // 2)
+        positions, end = [*positions, *placed[:-1]], placed[-1]
         sender.segment(at_ns, reason="moved" if number else "")
         sender.blocks(sound, 960)
         sounds.append(sound)
@@ -337,8 +344,18 @@ def test_killed_between_breaks_nothing_is_twice_and_each_gap_is_told(lengths_s, 
     assert len(desk.heard) == len(expected)
     assert np.abs(desk.heard.astype(int) - expected).max() <= 1
     assert {gap.start_ms: gap.length_ms for gap in desk.gaps.values()} == expected_gaps
-    ends = [chunk.position + chunk.valid for chunk in desk.chunks]
-    assert all(chunk.position >= end for chunk, end in zip(desk.chunks[1:], ends, strict=False))
+    assert [chunk.position for chunk in desk.chunks] == [*positions, end]
+
+
+def places(position, shift, samples):
+    """Where the chunks of a run lie that begins so much late, and where it ends: a quarter closer until it is in time."""
+    found = []
+    for at in range(0, samples, 1600):
+        step = min(shift, 400) if at and shift >= 16 else 0
+        position, shift = position - step, shift - step
+        found.append(position)
+        position += min(1600, samples - at)
+    return [*found, position]
 
 
 def test_a_flush_at_the_end_of_the_process_loses_nothing_and_repeats_nothing():
@@ -369,3 +386,68 @@ def test_killed_after_frames_were_lost_amid_a_segment(kill):
     assert killed.chunks == whole.chunks
     assert killed.gaps == whole.gaps
     assert np.abs(killed.heard.astype(int) - whole.heard).max() <= 1
+
+
+def true_ms(chunk, ppm):
+    """When the device heard a chunk of its first run."""
+    return chunk.index * 100 / (1 + ppm * 1e-6)
+
+
+@pytest.mark.parametrize("rate_hz", [44100, 48000])
+@pytest.mark.parametrize("ppm", [-10_000, 10_000])
+def test_a_drifting_device_changes_the_times_and_never_the_samples(rate_hz, ppm):
+    sound = noise(rate_hz * 6)
+    desk = Desk().send(Sender(rate_hz=rate_hz, ppm=ppm).blocks(sound, rate_hz // 20).end())
+    assert np.array_equal(desk.heard, one_shot(sound, rate_hz))
+    assert desk.gaps == {}
+    chunks = desk.chunks[:-1]
+    assert len({chunk.run_started_ns for chunk in chunks}) == 1
+    assert max(abs(chunk.position / 16 - true_ms(chunk, ppm)) for chunk in chunks) < 1.6
+    assert max(abs((chunk.captured_ns - STARTED_NS) / MS - true_ms(chunk, ppm)) for chunk in chunks) < 0.6
+
+
+def test_a_gap_after_a_drifting_run_begins_where_that_run_truly_ended():
+    for ppm, end_ms in [(-10_000, 6060), (10_000, 5940)]:
+        sender = Sender(ppm=ppm).blocks(noise(48000 * 6), 2400)
+        sender.segment(STARTED_NS + 7_000 * MS, reason="device-lost")
+        desk = Desk().send(sender.blocks(noise(4800), 2400).end())
+        (gap,) = desk.gaps.values()
+        assert (gap.start_ms, gap.start_ms + gap.length_ms) == (pytest.approx(end_ms, abs=2), pytest.approx(7000, abs=1))
+        assert desk.chunks[60].position == 7000 * 16
+        assert desk.stream.lost_ms == gap.length_ms
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    rate_hz=st.sampled_from([16000, 44100, 48000]),
+    ppm=st.sampled_from([-10_000, -100, 3_000]),
+    block_s=st.sampled_from([0.02, 0.05, 0.33]),
+    kills_s=st.lists(st.floats(0, 5.0), min_size=1, max_size=3),
+    undone=st.integers(0, 3),
+)
+def test_killed_anywhere_the_times_of_a_drifting_device_are_the_same(rate_hz, ppm, block_s, kills_s, undone):
+    def story(kills):
+        sender = Sender(rate_hz=rate_hz, ppm=ppm).blocks(noise(rate_hz * 3), round(rate_hz * block_s))
+        sender.segment(STARTED_NS + 2_900 * MS, reason="moved")
+        sender.blocks(noise(rate_hz * 2), round(rate_hz * block_s)).end()
+        desk = Desk(0.001)
+        for kill_s in sorted(kills):
+            desk.send(sender, stop=int(kill_s / block_s))
+            desk.kill(undone)
+        return desk.send(sender)
+
+    whole, killed = story([]), story(kills_s)
+    assert killed.chunks == whole.chunks
+    assert killed.gaps == whole.gaps
+
+
+@pytest.mark.parametrize("ppm", [-100, 100])
+def test_frames_lost_after_hours_of_drift_are_a_gap_of_their_own_length(ppm):
+    """The run that follows begins amid its segment, where the count is 288 ms away from the clock."""
+    sender = Sender(ppm=ppm)
+    sender.frame = 8 * 3600 * 48000 // 10
+    sender.blocks(noise(48000), 2400)
+    sender.frame += 4800
+    desk = Desk().send(sender.blocks(noise(48000), 2400).end())
+    assert [gap.length_ms for gap in desk.gaps.values()][-1] == pytest.approx(100, abs=2)
+    assert desk.chunks[10].position / 16 == pytest.approx(2880_000 / (1 + ppm * 1e-6) + 1100, abs=2)

@@ -54,6 +54,19 @@ def test_padding_is_counted_and_no_time_lies_in_it():
     assert made.stream_ms(100) == 6250
 
 
+def test_the_times_of_a_device_that_is_fast_or_slow_are_those_of_its_chunks_and_never_go_back():
+    for step in (1600 - 16, 1600 - 400, 1600 + 16):
+        made = Lane("0", 0)
+        made.begin_connection()
+        for n in range(4):
+            made.sent(chunk(n, n * step), audio(QUIET))
+        assert [made.stream_ms(ms) for ms in (0, 100, 200, 350)] == [0, step // 16, step // 8, 3 * step // 16 + 50]
+        times = [made.stream_ms(ms) for ms in range(400)]
+        assert times == sorted(times)
+        ends = [made.stream_end_ms(ms) for ms in range(1, 400)]
+        assert all(end <= start for end, start in zip(ends, times[1:], strict=True))
+
+
 def test_times_outside_of_what_was_sent_are_the_nearest_inside():
     made = lane("...", covered_to=10)
     assert made.stream_end_ms(10_000) == 1300

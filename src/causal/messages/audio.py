@@ -19,7 +19,8 @@ class Block(Message):
     n: int
     """Counts the blocks of this stream and epoch from 0, without holes."""
     captured_ns: int
-    """Capture clock (`causal.clock`) at the first sample."""
+    """Capture clock (`causal.clock`) at the first sample: smoothed stamps, which follow the device's clock where it is
+    slow or fast."""
     rate_hz: int
     channels: int
     frames: int
@@ -29,7 +30,8 @@ class Block(Message):
     gap_reason: str = ""
     """Why a new segment began; empty when none did."""
     segment_started_ns: int = 0
-    """Capture clock at the segment's first sample: with `segment_frame`, the exact place of the block."""
+    """Capture clock at the segment's first sample, as it was stamped: names the segment. With `segment_frame`, the
+    exact place of the block in it."""
     segment_frame: int = 0
     """Frames of the segment before this block's first one."""
     end: bool = False
@@ -44,13 +46,16 @@ class Chunk(Message):
     index: int
     """Counts the chunks of the stream from 0, over all epochs and gaps."""
     position: int
-    """Samples at 16 kHz from the session's start to the chunk's first one, gaps included: the stream's time line."""
+    """When the chunk begins on the session's time line, in samples at 16 kHz, gaps included. Within a run the chunks
+    follow each other; where the device's clock has drifted by a millisecond, the next one is put right."""
     captured_ns: int
-    """Capture clock at the first sample."""
+    """Capture clock at the first sample, with the device's drift taken out."""
     valid: int = CHUNK_SAMPLES
     """Samples that were heard; the rest is padding."""
     segment_chunk: int = 0
     """Chunks of the same unbroken run before this one: 0 where sound begins anew."""
+    run_started_ns: int = 0
+    """Capture clock at the run's first sample, as it was counted from its segment's first stamp: names the run."""
     mid_segment: bool = False
     """The run did not begin with its segment: blocks before it did not come through."""
     active: bool = True
