@@ -197,6 +197,7 @@ class Capture:
     def _stream_report(self, stream: str, outlet: Outlet) -> StreamReport:
         condition = self._condition(stream, outlet)
         level = self._hub.measure(stream)
+        drift_ppm = self._hub.drift_ppm(stream)
         rms_dbfs, peak_dbfs = level.take() if level else (None, None)
         fault = _fault(condition.error, condition.retrying) or outlet.overflow(time.monotonic())
         return StreamReport(
@@ -208,6 +209,7 @@ class Capture:
             captured_ms=outlet.ring.heard_ns // NS_PER_MS,
             rms_dbfs=rms_dbfs,
             peak_dbfs=peak_dbfs,
+            drift_ppm=None if drift_ppm is None else round(drift_ppm, 1),
             done=outlet.sender.done,
             fault=fault,
         )

@@ -1,11 +1,11 @@
 """When each sample was heard: a device's stamps, smoothed by its sample count.
 
-    late_ns    what a stamp says, less what the count says
-      │        each second the earliest tenth of it: a sample cannot be delivered before it was heard
-      ▼
-    points ──▶ Drift: how fast the clock runs, over minutes
-      │               │
-      └── the middle ─┴─▶ the time of every sample: 4 s behind, with the drift taken out
+late_ns    what a stamp says, less what the count says
+  │        each second the earliest tenth of it: a sample cannot be delivered before it was heard
+  ▼
+points ──▶ Drift: how fast the clock runs, over minutes
+  │               │
+  └── the middle ─┴─▶ the time of every sample: 4 s behind, with the drift taken out
 """
 
 from __future__ import annotations
@@ -130,4 +130,3 @@ class SampleClock:
         self._offset_ns = 0.0
         self._late_since_ns = self._early_since_ns = None
         self._drift.begin(self._rate_hz)
-

@@ -23,7 +23,7 @@ from causal.messages.control import Fault, ServiceView, SessionView
 from causal.rendering import Renderer
 from causal.screen import clean, head, width_of, wrapped
 
-from .tables import duration, table
+from .tables import drift, duration, table
 
 BOLD, DIM, RED, YELLOW = "1", "2", "31", "33"
 
@@ -121,7 +121,7 @@ class Panel:
         behind = f", {duration(view.backlog_ms)} still to be transcribed" if view.backlog_ms else ""
         rows = [Row(f"session {status.session}{label}: {status.state}{reason}, heard by {status.engine}{behind}", BOLD)]
         streams = [self._newest(stream) for stream in view.streams]
-        header = ("SOURCE", "STATE", "SPEECH", "LEVEL", "HEARD", "UNSENT", "FINAL TO", "LOST")
+        header = ("SOURCE", "STATE", "SPEECH", "LEVEL", "HEARD", "UNSENT", "FINAL TO", "LOST", "DRIFT")
         title, *lines = table(header, [_stream(stream) for stream in streams])
         rows.append(Row(f"  {title}", DIM))
         rows += [Row(f"  {line}", _style(stream)) for line, stream in zip(lines, streams, strict=True)]
@@ -165,6 +165,7 @@ def _stream(stream: CaptureStatus) -> Sequence[str]:
         duration(max(0, stream.captured_ms - stream.sent_ms)),
         duration(stream.final_ms),
         duration(stream.lost_ms) if stream.lost_ms else "",
+        drift(stream.drift_ppm),
     )
 
 

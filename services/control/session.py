@@ -92,6 +92,7 @@ class Stream(msgspec.Struct, kw_only=True):
             rms_dbfs=capture.rms_dbfs if capture and capture.rms_dbfs is not None else -120.0,
             peak_dbfs=capture.peak_dbfs if capture and capture.peak_dbfs is not None else -120.0,
             hint=(not self.stop and capture and capture.hint) or "",
+            drift_ppm=capture.drift_ppm if capture else None,
         )
 
     def backlog_ms(self) -> int:

@@ -97,6 +97,11 @@ def duration(length_ms: float) -> str:
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
+def drift(ppm: float | None) -> str:
+    """`+12 ppm`: the device's clock is fast by 12 µs a second. Nothing, as long as it is not known."""
+    return "" if ppm is None else f"{ppm:+.0f} ppm"
+
+
 def _session(view: SessionView) -> list[str]:
     status = view.status
     label = f' "{clean(status.label)}"' if status.label else ""
@@ -104,7 +109,7 @@ def _session(view: SessionView) -> list[str]:
     since = local_time(status.started_at)
     lines = [f"session {status.session}{label}: {status.state}{reason}, since {since}, heard by {status.engine}"]
     rows = [_stream(stream) for stream in view.streams]
-    header = ("SOURCE", "STATE", "SPEECH", "LEVEL", "HEARD", "UNSENT", "FINAL TO", "LOST", "DEVICE")
+    header = ("SOURCE", "STATE", "SPEECH", "LEVEL", "HEARD", "UNSENT", "FINAL TO", "LOST", "DRIFT", "DEVICE")
     lines += [f"  {line}" for line in table(header, rows)]
     lines += [f"  {stream.source}: {clean(stream.hint)}" for stream in view.streams if stream.hint]
     if view.backlog_ms:
@@ -122,6 +127,7 @@ def _stream(stream: CaptureStatus) -> tuple[str, ...]:
         duration(max(0, stream.captured_ms - stream.sent_ms)),
         duration(stream.final_ms),
         duration(stream.lost_ms) if stream.lost_ms else "",
+        drift(stream.drift_ppm),
         stream.device,
     )
 

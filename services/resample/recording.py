@@ -2,8 +2,9 @@
 
 DATA_DIR/recordings/<session>/<source>.flac is 16 kHz mono, 16 bit. Its time is the session's: silence stands where
 nothing was heard, so word times of the transcript fit. What a device's clock is fast or slow is left out of a quiet
-chunk, or put into it; whatever is louder than the room is kept to the sample. A writer that was killed leaves a file that plays to about
-its last second; the next one makes a whole one beside it, from the journal, and puts it in its place.
+chunk, or put into it; whatever is louder than the room is kept to the sample. A writer that was killed leaves a file
+that plays to about its last second; the next one makes a whole one beside it, from the journal, and puts it in its
+place.
 """
 
 from __future__ import annotations

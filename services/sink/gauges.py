@@ -123,6 +123,12 @@ def _of_streams(statuses: list[CaptureStatus]) -> Iterator[Metric]:
         for status in statuses:
             level.add_metric([status.session, status.source], getattr(status, f"{name}_dbfs"))
         yield level
+    text = "By how much the device's clock is fast: 1e-6 is 1 ppm. Absent until it is known."
+    drift = GaugeMetricFamily("causal_stream_drift_ratio", text, labels=STREAM)
+    for status in statuses:
+        if status.drift_ppm is not None:
+            drift.add_metric([status.session, status.source], status.drift_ppm * 1e-6)
+    yield drift
     for name, states in {"state": get_args(CaptureState), "speech": get_args(SpeechState)}.items():
         text = f"1 for the `{name}` in which the stream is, 0 for the others."
         state_set = GaugeMetricFamily(f"causal_stream_{name}", text, labels=[*STREAM, name])

@@ -96,6 +96,12 @@ def texts(panel: Panel, columns: int = 80, rows: int = 24) -> list[str]:
     return [row.text for row in panel.page(columns, rows, "12:34:56")]
 
 
+def test_the_drift_of_a_device_is_shown_once_it_is_known(panel: Panel) -> None:
+    panel.on(stream(captured_ms=30_000, drift_ppm=12.3))
+    assert any(text.endswith("DRIFT") for text in texts(panel))
+    assert any(text.endswith("+12 ppm") for text in texts(panel))
+
+
 def test_a_page_has_streams_services_delays_and_words(panel: Panel) -> None:
     panel.on(stream(captured_ms=54_200, sent_ms=54_100, final_ms=51_000, rms_dbfs=-24.0, peak_dbfs=-12.0))
     panel.on(final("What was said."))

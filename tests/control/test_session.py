@@ -116,6 +116,11 @@ def test_a_level_of_zero_is_a_level():
     assert held(capture=said(rms_dbfs=0.0, peak_dbfs=0.0)).status().rms_dbfs == 0.0
 
 
+def test_the_drift_of_the_device_is_what_capture_says_once_it_knows():
+    assert held(capture=said()).status().drift_ppm is None
+    assert held(capture=said(drift_ppm=-12.5)).status().drift_ppm == -12.5
+
+
 def test_an_assignment_has_all_facts_and_the_others_workers():
     one = held()
     one.hand_to("resample", "2", "another")

@@ -348,7 +348,7 @@ def test_killed_between_breaks_nothing_is_twice_and_each_gap_is_told(lengths_s, 
 
 
 def places(position, shift, samples):
-    """Where the chunks of a run lie that begins so much late, and where it ends: a quarter closer until it is in time."""
+    """Where the chunks of a run lie that begins so late, and where it ends: a quarter closer until it is in time."""
     found = []
     for at in range(0, samples, 1600):
         step = min(shift, 400) if at and shift >= 16 else 0
@@ -412,7 +412,10 @@ def test_a_gap_after_a_drifting_run_begins_where_that_run_truly_ended():
         sender.segment(STARTED_NS + 7_000 * MS, reason="device-lost")
         desk = Desk().send(sender.blocks(noise(4800), 2400).end())
         (gap,) = desk.gaps.values()
-        assert (gap.start_ms, gap.start_ms + gap.length_ms) == (pytest.approx(end_ms, abs=2), pytest.approx(7000, abs=1))
+        assert (gap.start_ms, gap.start_ms + gap.length_ms) == (
+            pytest.approx(end_ms, abs=2),
+            pytest.approx(7000, abs=1),
+        )
         assert desk.chunks[60].position == 7000 * 16
         assert desk.stream.lost_ms == gap.length_ms
 

@@ -69,7 +69,9 @@ def test_no_drift_adds_up_and_none_makes_a_hole(ppm):
         position = timeline.follow(round(true_ns))
         assert abs(position * 62_500 - true_ns) <= 1.1 * MS
         timeline.advance(1600)
-    assert timeline.open(round(36_000 * 100_000_000 / (1 + ppm * 1e-6)) + 500 * MS).length_ms == pytest.approx(500, abs=2)
+    assert timeline.open(round(36_000 * 100_000_000 / (1 + ppm * 1e-6)) + 500 * MS).length_ms == pytest.approx(
+        500, abs=2
+    )
 
 
 def test_sound_from_just_before_the_session_keeps_its_time():

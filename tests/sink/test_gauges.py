@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
@@ -94,6 +95,9 @@ def test_a_stream_in_base_units() -> None:
     assert value(families, "causal_stream_lost_seconds_total") == 0.1
     assert value(families, "causal_stream_rms_dbfs") == -30.5
     assert value(families, "causal_stream_peak_dbfs") == -12.0
+    assert value(families, "causal_stream_drift_ratio") is None
+    drifting = msgspec.structs.replace(STREAM, drift_ppm=-20.0)
+    assert value(after(drifting), "causal_stream_drift_ratio", source="mic") == pytest.approx(-20e-6)
 
 
 def test_a_state_is_one_of_all_there_are() -> None:

@@ -87,6 +87,7 @@ class StreamReport(Message):
     rms_dbfs: float | None = None
     peak_dbfs: float | None = None
     backlog_ms: int | None = None
+    drift_ppm: float | None = None
     done: bool = False
     """This worker has nothing more to do for the stream."""
     fault: Fault | None = None

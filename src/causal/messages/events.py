@@ -97,6 +97,8 @@ class CaptureStatus(Event):
     peak_dbfs: float = -120.0
     hint: str = ""
     """What a person can do about `state`: how to unmute the device, say. Also when it is heard, but turned down."""
+    drift_ppm: float | None = None
+    """By how much the device's clock is fast; absent until known. The times of the transcript are free of it."""
 
 
 class CaptureError(Event):
