@@ -8,6 +8,7 @@ The drivers' threads never touch a socket: they wake the loop.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from typing import Any
 
@@ -26,6 +27,7 @@ from causal.messages.control import Assignment, Fault, StreamReport, Work
 from causal.service import Options, Service
 
 from .backend import load_backends
+from .choice import choose
 from .hub import Hub
 from .line import Condition
 from .outlet import Outlet
@@ -58,7 +60,8 @@ class Capture:
     def __init__(self, me: Service[Loop]) -> None:
         self._me = me
         self._waker = Waker()
-        self._hub = Hub(load_backends(me.settings.block_ms), self._waker.wake)
+        settings = me.settings
+        self._hub = Hub(choose(load_backends(settings.block_ms), settings.backend, sys.platform), self._waker.wake)
         self._outlets: dict[str, Outlet] = {}
         self._waiting: set[str] = set()
         self._latency = Latency()

@@ -53,6 +53,16 @@ class Hearing(msgspec.Struct, frozen=True):
     """Of backends that cannot be loaded, or cannot list their devices."""
 
 
+NAMES = {
+    "pulse": "the sound server answers",
+    "portaudio": "PortAudio (no sound server)",
+    "wasapi": "WASAPI",
+    "tap": "Core Audio",
+}
+"""What the devices are heard by."""
+
+CHOOSE = "Choose another one: pactl list short sources; pactl set-default-source …"
+
 Way = Literal["usual", "named", "hidden"]
 """How clients find the sound server: by the user's runtime directory; by PULSE_SERVER; or not at all, since
 XDG_RUNTIME_DIR is not set though there is such a directory."""
@@ -73,7 +83,8 @@ def sound(hearing: Hearing | Problem, servers: Sequence[str], way: Way) -> list[
     count = len(hearing.devices)
     if not count:
         return [Result("sound", "failed", "the sound server answers, but nothing can be heard", "pactl list short")]
-    results = [Result("sound", "ok", f"the sound server answers: {count} device{'s' if count > 1 else ''}")]
+    answers = " and ".join(dict.fromkeys(NAMES.get(device.backend, device.backend) for device in hearing.devices))
+    results = [Result("sound", "ok", f"{answers}: {count} device{'s' if count > 1 else ''}")]
     ears = {ear.device: ear for ear in hearing.ears}
     chosen = {device.kind: device for device in to_hear(hearing.devices)}
     return [*results, _microphone(chosen.get("input"), ears), _loopback(chosen.get("loopback"), ears)]
@@ -90,7 +101,7 @@ def undelivered(name: str, ear: Ear, fix: str) -> Result | None:
 
 def _no_server(problem: Problem, servers: Sequence[str], way: Way) -> Result:
     found = clean(problem.message)
-    if problem.code != "device-unavailable" or "libpulse" in problem.message:
+    if problem.code != "device-unavailable" or "no sound server" not in problem.message:
         return Result("sound", "failed", found, problem.hint)
     match way:
         case "named":
@@ -108,13 +119,13 @@ def _microphone(device: Device | None, ears: dict[str, Ear]) -> Result:
         return Result(name, "warning", "there is none", "Plug one in, then: pactl list short sources")
     ear = ears.get(device.id, Ear(device.id))
     source = device.id.removeprefix("pulse:")
-    if silent := undelivered(name, ear, f"pactl suspend-source {source} 0"):
+    if silent := undelivered(name, ear, _by_pulse(device, f"pactl suspend-source {source} 0")):
         return silent
     if ear.muted:
-        return Result(name, "failed", f"{device.id} is muted", f"pactl set-source-mute {source} 0")
+        return Result(name, "failed", f"{device.id} is muted", _by_pulse(device, f"pactl set-source-mute {source} 0"))
     if ear.peak == 0.0:
         found = f"{device.id} delivers nothing but zeros: a switch on it, an empty socket, or a missing permission"
-        return Result(name, "failed", found, "Choose another one: pactl list short sources; pactl set-default-source …")
+        return Result(name, "failed", found, _by_pulse(device, CHOOSE))
     return Result(name, "ok", f"{device.id} delivers")
 
 
@@ -127,9 +138,16 @@ def _loopback(device: Device | None, ears: dict[str, Ear]) -> Result:
         found = "there is no output but the server's dummy: what is played goes nowhere"
         return Result(name, "warning", found, "Connect or switch on an output, then: pactl list short sinks")
     ear = ears.get(device.id, Ear(device.id))
-    if silent := undelivered(name, ear, f"pactl suspend-sink {sink} 0"):
+    if silent := undelivered(name, ear, _by_pulse(device, f"pactl suspend-sink {sink} 0")):
         return silent
     if ear.muted:
-        return Result(name, "failed", f"the output of {device.id} is muted", f"pactl set-sink-mute {sink} 0")
+        return Result(
+            name, "failed", f"the output of {device.id} is muted", _by_pulse(device, f"pactl set-sink-mute {sink} 0")
+        )
     playing = "" if ear.peak > 0.0 else "; nothing is playing at the moment"
     return Result(name, "ok", f"{device.id} delivers{playing}")
+
+
+def _by_pulse(device: Device, command: str) -> str:
+    """The command where it works; elsewhere the place to look."""
+    return command if device.backend == "pulse" else "Look at it in the system's sound settings; causal-ctl list"

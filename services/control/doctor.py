@@ -48,13 +48,13 @@ def report(as_json: bool) -> bool:
 def examine(environ: Mapping[str, str] = os.environ) -> Iterator[Result]:
     """One result after the other, each as soon as it is known."""
     yield checks.versions(*probes.versions(), sys.version_info[:2])
-    wanted, stt_url = "auto", ""
+    wanted, stt_url, backend = "auto", "", "auto"
     try:
         settings = settings_module.load(environ=environ)
     except CausalError as error:
         yield checks.broken_settings(error)
     else:
-        wanted, stt_url = settings.engine, settings.stt_url
+        wanted, stt_url, backend = settings.engine, settings.stt_url, settings.backend
         file = settings_module.user_file(environ)
         yield checks.settings(file, file.exists(), wanted)
     reply: Mapping[str, Any] | CausalError = CausalError("no-stack", "")
@@ -66,20 +66,19 @@ def examine(environ: Mapping[str, str] = os.environ) -> Iterator[Result]:
         reply = _status(paths)
         yield from _places(paths, reply)
     yield from _hearers(wanted, stt_url, reply, environ)
-    yield from sound(environ)
+    yield from sound(environ, backend)
 
 
-def sound(environ: Mapping[str, str]) -> Iterator[Result]:
-    """What is found about devices, and about the permission to hear them."""
+def sound(environ: Mapping[str, str], backend: str = "auto") -> Iterator[Result]:
+    """What is found about devices, and about the permission to hear them. `backend` is the setting."""
     match sys.platform:
-        case "linux":
-            yield from checks_sound.sound(probes.hearing(), probes.sound_servers(), probes.way_to_sound(environ))
         case "darwin":
             yield from checks_mac.permissions(*probes.mac_permissions())
-            yield from checks_mac.sound(probes.hearing())
+            yield from checks_mac.sound(probes.hearing(backend))
+        case "linux":
+            yield from checks_sound.sound(probes.hearing(backend), probes.sound_servers(), probes.way_to_sound(environ))
         case _:
-            found = f"capture of devices is not there yet on {sys.platform}; sound files work"
-            yield Result("sound", "warning", found, "causal-ctl start file:talk.wav")
+            yield from checks_sound.sound(probes.hearing(backend), [], "usual")
 
 
 def lines(result: Result, *, colour: bool, columns: int | None) -> list[str]:

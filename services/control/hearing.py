@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from importlib.metadata import entry_points
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 import msgspec
@@ -17,6 +18,8 @@ import msgspec
 from causal import clock
 from causal.errors import SourceError
 from causal.messages.control import Device
+from causal.source_choice import OURS
+from causal.source_choice import groups as groups_of
 
 from .checks_sound import Ear, Hearing, Problem, to_hear
 
@@ -77,28 +80,28 @@ class Listener:
         return Ear(self._device, self._frames / self._rate_hz, self._peak, self._muted, self._problem)
 
 
-def hear() -> Hearing:
-    """Lists the devices of all live backends, and listens to the default ones, together."""
+def hear(wanted: str = "auto") -> Hearing:
+    """Lists the devices of the backends that are used, and listens to the default ones, together. `wanted` is the
+    setting `backend`."""
+    entries = {entry.name: entry for entry in entry_points(group=GROUP)}
+    others = [(name,) for name in entries if name not in OURS]
+    names = (*groups_of(wanted, sys.platform), *others)
+    groups = [[entries[name] for name in group if name in entries] for group in names]
     devices: list[Device] = []
     problems: list[Problem] = []
     listeners: list[Listener] = []
     streams = []
-    for entry in entry_points(group=GROUP):
-        try:
-            make = entry.load()
-            if sys.platform not in getattr(make, "systems", (sys.platform,)):
-                continue
-            backend = make(BLOCK_MS)
-            found = backend.devices() if backend.live else []
-            devices += found
-            for device in to_hear(found):
-                listener = Listener(device.id)
-                listeners.append(listener)
+    for group in groups:
+        backend, found, problem = _first(group)
+        problems += [problem] if problem else []
+        devices += found
+        for device in to_hear(found):
+            listener = Listener(device.id)
+            listeners.append(listener)
+            try:
                 streams.append(backend.open(device.id, listener))
-        except SourceError as error:
-            problems.append(_problem(error))
-        except Exception as error:
-            problems.append(Problem("internal", f"the source backend {entry.name} fails: {error!r}"))
+            except SourceError as error:
+                listener.on_lost(error)
     until_s = time.monotonic() + WITHIN_S
     for listener in listeners:
         listener.done.wait(max(0.0, until_s - time.monotonic()))
@@ -108,10 +111,29 @@ def hear() -> Hearing:
     return Hearing(tuple(devices), ears, tuple(problems))
 
 
+def _first(group: Sequence[EntryPoint]) -> tuple[Any, list[Device], Problem | None]:
+    """The first backend of a group that answers, the later ones with a device; else why the first one does not."""
+    problems = []
+    for entry in group:
+        try:
+            make = entry.load()
+            if sys.platform not in getattr(make, "systems", (sys.platform,)):
+                continue
+            backend = make(BLOCK_MS)
+            found = backend.devices() if backend.live else []
+            if found or entry is group[0]:
+                return backend, found, None
+        except SourceError as error:
+            problems.append(_problem(error))
+        except Exception as error:
+            problems.append(Problem("internal", f"the source backend {entry.name} fails: {error!r}"))
+    return None, [], problems[0] if problems else None
+
+
 def _problem(error: SourceError) -> Problem:
     return Problem(error.code, error.message, error.hint)
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(hear()))
+    sys.stdout.buffer.write(msgspec.json.encode(hear(*sys.argv[1:])))
     sys.stdout.flush()

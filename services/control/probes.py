@@ -116,9 +116,9 @@ def model() -> tuple[bool, str]:
     return done.returncode == 0, lines[-1].removeprefix("causal-engine: ") if lines else ""
 
 
-def hearing() -> Hearing | Problem:
-    """What can be heard, by a process that is thrown away."""
-    command = [sys.executable, "-m", "causal.control.hearing"]
+def hearing(backend: str) -> Hearing | Problem:
+    """What can be heard, by a process that is thrown away. `backend` is the setting."""
+    command = [sys.executable, "-m", "causal.control.hearing", backend]
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=HEAR_WITHIN_S, check=False

@@ -31,6 +31,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     keyterms: tuple[str, ...]
     idle_close_s: Annotated[float, msgspec.Meta(ge=0)]
     new_sessions_per_minute: Annotated[int, msgspec.Meta(ge=1)]
+    backend: Literal["auto", "pulse", "portaudio", "soundcard", "wasapi", "coreaudio"]
     block_ms: Annotated[int, msgspec.Meta(ge=5, le=1000)]
     journal_hours: Annotated[float, msgspec.Meta(ge=0)]
     engine_port: Annotated[int, msgspec.Meta(ge=0, le=65535)]

@@ -101,7 +101,7 @@ def test_a_listening_that_failed_is_all_there_is_to_say():
 
 
 def test_doctor_looks_at_the_permissions_of_a_mac(monkeypatch, tmp_path):
-    monkeypatch.setattr(probes, "hearing", lambda: Hearing((TAP,), (ear(TAP),)))
+    monkeypatch.setattr(probes, "hearing", lambda backend: Hearing((TAP,), (ear(TAP),)))
     with FakeMac((14, 4)) as mac:
         mac.microphone = DENIED
         assert sys.platform == "darwin"

@@ -3,7 +3,7 @@
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from causal import clock
+from causal.capture.backend import Backend
 from causal.capture.hub import Hub
 from causal.capture.pulse import PulseBackend
 from causal.capture.ring import Held, Ring
@@ -94,8 +95,10 @@ def _skip_without(programs: Iterable[str]) -> None:
 class Ears:
     """Capture's hub, with rings long enough to keep 60 s of each stream."""
 
-    def __init__(self, server: str) -> None:
-        self.hub = Hub({"pulse": PulseBackend(50, server)}, wake=lambda: None)
+    def __init__(self, hears: str | Mapping[str, Backend]) -> None:
+        """`hears` is the address of a sound server, or the backends."""
+        backends = {"pulse": PulseBackend(50, hears)} if isinstance(hears, str) else hears
+        self.hub = Hub(backends, wake=lambda: None)
         self.rings: dict[str, Ring] = {}
 
     def __enter__(self) -> Self:
