@@ -4,7 +4,7 @@ import { Link } from "./link.js";
 import { Sessions, foundRow, linkOf, titleOf } from "./sessions.js";
 import { Sources } from "./sources.js";
 import { Streams } from "./streams.js";
-import { byId, dayAndTime, errorText, heardBy, make, stateOf } from "./text.js";
+import { byId, dayAndTime, errorText, heardBy, make, stateOf, willBeHeardBy } from "./text.js";
 import { Transcript } from "./transcript.js";
 
 const FORMATS = ["txt", "md", "srt", "vtt", "json", "csv"];
@@ -106,8 +106,13 @@ function onStatus(status) {
 function onStack(message) {
   stack = message;
   streams.faults(stack.sessions?.[shown.session]?.faults ?? {});
-  byId("hearer").textContent = stack.engine ? `Will be heard by ${heardBy(stack.engine)}.` : "";
+  drawHearer();
   showProblems();
+}
+
+function drawHearer() {
+  const engine = byId("engine").value || stack.engine;
+  byId("hearer").textContent = engine ? willBeHeardBy(engine) : "";
 }
 
 // --- the session on the page ---
@@ -251,6 +256,7 @@ byId("stop").addEventListener("click", stop);
 byId("theme").addEventListener("click", nextTheme);
 byId("menu").addEventListener("click", () => setMenu(!document.body.classList.contains("menu")));
 matchMedia("(min-width: 761px)").addEventListener("change", closeMenu);
+byId("engine").addEventListener("change", drawHearer);
 byId("sessions").addEventListener("click", closeMenu);
 byId("search").addEventListener("input", () => {
   clearTimeout(searchTimer);

@@ -38,6 +38,7 @@ export class Sources {
     for (const meter of this.meters.get(status.device) ?? []) {
       const isHeard = status.state === "capturing" || status.state === "silent";
       meter.set(isHeard ? status.rms_dbfs : -120, isHeard ? status.peak_dbfs : -120);
+      meter.element.hidden = !isHeard;
     }
   }
 
@@ -60,6 +61,7 @@ export class Sources {
     box.value = value;
     box.checked = chosen.has(value);
     const meter = new Meter();
+    meter.element.hidden = true;
     this.meters.set(device, [...(this.meters.get(device) ?? []), meter]);
     const label = make("label", "device", box, make("span", "name", name, make("span", "now", now)), meter.element);
     label.title = device;

@@ -1,6 +1,6 @@
 // How each stream of the shown session does: two lights, a level, three numbers, and what is wrong.
 
-import { SPEECH, STATES, duration, errorText, kindOf, make, voice } from "./text.js";
+import { SPEECH, duration, errorText, kindOf, make, soundOf, voice } from "./text.js";
 
 const QUIET_DBFS = -60;
 
@@ -69,15 +69,16 @@ class Card {
   }
 
   on(status) {
-    this.sound.set(STATES[status.state] ?? ["off", status.state]);
+    this.sound.set(soundOf(status));
     this.advise(status.hint ?? "");
     this.words.set(SPEECH[status.speech] ?? ["off", status.speech]);
     this.meter.set(status.rms_dbfs, status.peak_dbfs);
     if (this.device.textContent !== status.device) this.device.textContent = this.device.title = status.device;
-    const lost = status.lost_ms ? ` · ${duration(status.lost_ms)} not heard` : "";
-    this.numbers.textContent =
-      `heard ${duration(status.captured_ms)} · sent ${behind(status.captured_ms - status.sent_ms)}` +
-      ` · final ${behind(status.captured_ms - status.final_ms)}${lost}`;
+    const { captured_ms: heard, sent_ms: sent, final_ms: final, lost_ms: lost } = status;
+    const unsent = heard - sent < 50 ? "up to now" : `${duration(heard - sent)} behind`;
+    const words = final ? `last words ${duration(heard - final)} ago` : "no words yet";
+    const numbers = [`heard ${duration(heard)}`, `sent ${unsent}`, words, ...(lost ? [`${duration(lost)} missed`] : [])];
+    this.numbers.textContent = numbers.map((number) => number.replaceAll(" ", "\u00a0")).join(" · ");
   }
 
   advise(hint) {
@@ -95,8 +96,6 @@ class Card {
     if (fault?.retrying) this.error.append(" Causal tries again by itself.");
   }
 }
-
-const behind = (ms) => (ms < 50 ? "up to now" : `${duration(ms)} behind`);
 
 class Light {
   constructor(name) {

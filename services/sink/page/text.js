@@ -10,9 +10,9 @@ export function make(tag, name = "", ...inside) {
   return element;
 }
 
-// `3.2 s`, `12:34` minutes, `1:02:03` hours.
+// `3.2 s`, `32 s`, `12:34` minutes, `1:02:03` hours.
 export function duration(ms) {
-  if (ms < 60_000) return `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
+  if (ms < 60_000) return `${(Math.max(0, ms) / 1000).toFixed(ms < 10_000 ? 1 : 0)} s`;
   return clock(ms);
 }
 
@@ -24,14 +24,17 @@ export function clock(ms) {
 }
 
 const timeFormat = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
-const dayFormat = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const minute = { month: "short", day: "numeric", hour: "numeric", minute: "2-digit" };
+const dayFormat = new Intl.DateTimeFormat(undefined, minute);
+const yearFormat = new Intl.DateTimeFormat(undefined, { ...minute, year: "numeric" });
 
 const written = (format, utc, plusMs) => {
   const moment = new Date(new Date(utc).getTime() + plusMs);
   return Number.isNaN(moment.getTime()) ? "" : format.format(moment);
 };
 export const timeOfDay = (utc, plusMs = 0) => written(timeFormat, utc, plusMs);
-export const dayAndTime = (utc) => written(dayFormat, utc, 0);
+const isThisYear = (utc) => new Date(utc).getFullYear() === new Date().getFullYear();
+export const dayAndTime = (utc) => written(isThisYear(utc) ? dayFormat : yearFormat, utc, 0);
 
 const NAMES = { mic: "Me", system: "Them", file: "File" };
 
@@ -44,11 +47,15 @@ export function voice(source, speaker) {
 
 export const kindOf = (source) => ({ mic: "me", system: "them" })[source.split("-")[0]] ?? "other";
 
+// Whether sound leaves this computer is told before it does.
+export const willBeHeardBy = (engine) =>
+  engine === "local" ? "Heard by this computer: no sound leaves it." : `Heard by ${heardBy(engine)}: the sound goes there.`;
+
 export const heardBy = (engine) =>
   ({ local: "this computer", assemblyai: "AssemblyAI" })[engine] ?? engine;
 
 // What a light means: its colour and its words.
-export const STATES = {
+const STATES = {
   starting: ["wait", "opening the device"],
   capturing: ["good", "listening"],
   silent: ["wait", "only silence comes"],
@@ -58,6 +65,12 @@ export const STATES = {
   stopped: ["off", "stopped"],
   failed: ["bad", "failed"],
 };
+const NOTHING_PLAYED = ["off", "nothing is played"];
+// Zeros are a fault of a microphone, and the rest of everything else.
+export const soundOf = (status) =>
+  status.state === "silent" && kindOf(status.source) !== "me" && !status.hint
+    ? NOTHING_PLAYED
+    : (STATES[status.state] ?? ["off", status.state]);
 export const SPEECH = {
   idle: ["off", "waiting for speech"],
   connecting: ["wait", "connecting"],
@@ -70,7 +83,7 @@ export const SPEECH = {
 const REASONS = {
   "device-lost": "the device was gone",
   overflow: "the computer was too busy",
-  suspended: "the computer slept",
+  suspended: "nothing was delivered",
   restarted: "capture was restarted",
   moved: "the device changed",
 };

@@ -87,7 +87,7 @@ export class Transcript {
   }
 
   turn(item, event) {
-    item.text = make("p", "text", event.text);
+    item.text = make("p", "text", said(event));
     item.time = make("time", "", timeOfDay(event.started_at));
     item.time.title = clock(event.start_ms);
     item.who = make("span", "who", item.voice);
@@ -144,7 +144,7 @@ export class Transcript {
 
   update(item, event) {
     if (!item.isTurn || !item.isPartial) return; // a final does not change any more
-    if (item.text.textContent !== event.text) item.text.textContent = event.text;
+    if (item.text.textContent !== said(event)) item.text.textContent = said(event);
     item.endMs = event.end_ms;
     if (event.type === "transcript-partial") return;
     item.isPartial = false;
@@ -238,5 +238,8 @@ export function keyOf(event) {
   if (event.turn !== undefined) return `${event.source}|${event.turn}`;
   return event.type === "gap" ? `${event.source}|gap ${event.start_ms} ${event.length_ms}` : `${event.source}|${event.seq}`;
 }
+
+// The end of a sentence that is still under way is a guess, and dots follow it on the page.
+const said = (event) => (event.type === "transcript-partial" ? event.text.replace(/[.?!…]+$/, "") : event.text);
 
 const isBefore = (a, b) => a.startMs < b.startMs || (a.startMs === b.startMs && a.order < b.order);
