@@ -17,7 +17,10 @@ if sys.platform == "win32":
         return time.perf_counter_ns()
 
 else:
-    _WITH_SLEEP = time.CLOCK_MONOTONIC_RAW if sys.platform == "darwin" else time.CLOCK_BOOTTIME
+    if sys.platform == "darwin":
+        _WITH_SLEEP = time.CLOCK_MONOTONIC_RAW
+    else:
+        _WITH_SLEEP = time.CLOCK_BOOTTIME
 
     def now_ns() -> int:
         """Nanoseconds since the machine started, sleep included: CLOCK_BOOTTIME; on macOS CLOCK_MONOTONIC_RAW, for

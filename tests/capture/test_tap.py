@@ -80,12 +80,6 @@ def test_there_is_one_device_and_it_is_the_default_loopback():
     assert backend.watch(lambda: None) is None
 
 
-def test_elsewhere_there_is_no_tap_and_on_a_mac_no_pulse():
-    assert "tap" not in load_backends(50)
-    with FakeMac():
-        assert "pulse" not in load_backends(50)
-
-
 def test_another_id_is_refused():
     with FakeMac(), pytest.raises(SourceError) as caught:
         TapBackend().open("tap:music", FakeListener())
