@@ -7,10 +7,9 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from causal.errors import SourceError
-from causal.messages.control import Device
+from causal.messages.control import Device, DeviceKind
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ class PolledDevices:
             raise found.with_traceback(None)
         return found
 
-    def kind_of(self, device_id: str) -> Any:
+    def kind_of(self, device_id: str) -> DeviceKind | None:
         """The kind of a device that was listed last, None when it was not."""
         found = [] if isinstance(self._found, SourceError) else self._found
         return next((device.kind for device in found if device.id == device_id), None)
@@ -90,3 +89,47 @@ class PolledDevices:
 
 def _essence(found: list[Device] | SourceError) -> object:
     return str(found) if isinstance(found, SourceError) else found
+
+
+class Watchers:
+    """Who wants to know of changes: while there is anybody, or `devices` was asked, the list is kept up to date."""
+
+    def __init__(self, start: Callable[[Callable[[], None]], PolledDevices]) -> None:
+        self._start = start
+        self._devices: PolledDevices | None = None
+        self._told: list[Callable[[], None]] = []
+
+    def devices(self) -> PolledDevices:
+        if self._devices is None:
+            self._devices = self._start(self._tell)
+        return self._devices
+
+    def kind_of(self, device_id: str) -> DeviceKind | None:
+        """The kind of a device that was listed last, None when it was not."""
+        return self._devices.kind_of(device_id) if self._devices else None
+
+    def watch(self, on_change: Callable[[], None]) -> Watch:
+        """Calls `on_change` on another thread at each change, until it is closed."""
+        self._told.append(on_change)
+        self.devices()
+        return Watch(lambda: self._unwatch(on_change))
+
+    def _unwatch(self, on_change: Callable[[], None]) -> None:
+        self._told.remove(on_change)
+        if not self._told and self._devices is not None:
+            self._devices.close()
+            self._devices = None
+
+    def _tell(self) -> None:
+        for on_change in list(self._told):
+            on_change()
+
+
+class Watch:
+    """Ends by `close`."""
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self._end = end
+
+    def close(self) -> None:
+        self._end()

@@ -16,7 +16,7 @@ from causal.messages.control import Device
 from . import driver_stream
 from .backend import Listener, Stream
 from .driver_frames import Order
-from .polled_devices import PolledDevices
+from .polled_devices import PolledDevices, Watchers
 
 DRIVER = "causal.capture.portaudio_driver"
 FIRST_ANSWER_S = 2.0
@@ -32,50 +32,32 @@ class PortAudioBackend:
 
     def __init__(self, block_ms: int = 50) -> None:
         self._block_ms = block_ms
-        self._devices: PolledDevices | None = None
-        self._watchers: list[Callable[[], None]] = []
+        self._watchers = Watchers(_poll)
 
     def devices(self) -> list[Device]:
         """What PortAudio finds. Raises `SourceError` naming the package when PortAudio is not installed."""
-        return self._polled().wait(FIRST_ANSWER_S)
+        return self._watchers.devices().wait(FIRST_ANSWER_S)
 
     def open(self, device_id: str, listener: Listener) -> Stream:
         """Starts a process that hears the device; that it exists, or not, is told later. Raises `SourceError` where
         the system asks for a permission."""
         permission.require_microphone()
-        kind = self._devices.kind_of(device_id) if self._devices else None
-        return driver_stream.DriverStream(DRIVER, Order(device=device_id, kind=kind, block_ms=self._block_ms), listener)
+        order = Order(device=device_id, kind=self._watchers.kind_of(device_id), block_ms=self._block_ms)
+        return driver_stream.DriverStream(DRIVER, order, listener)
 
     def watch(self, on_change: Callable[[], None]) -> Stream:
         """Calls `on_change` when a device comes or goes, or becomes the default."""
-        self._watchers.append(on_change)
-        self._polled()
-        return _Watch(self, on_change)
-
-    def unwatch(self, on_change: Callable[[], None]) -> None:
-        self._watchers.remove(on_change)
-        if not self._watchers and self._devices is not None:
-            self._devices.close()
-            self._devices = None
-
-    def _polled(self) -> PolledDevices:
-        if self._devices is None:
-            sign, every_s = (_linux_sign, LOOK_EVERY_S) if sys.platform == "linux" else (None, LIST_EVERY_S)
-            self._devices = PolledDevices(lambda: driver_stream.list_devices(DRIVER), self._changed, every_s, sign)
-        return self._devices
-
-    def _changed(self) -> None:
-        for on_change in list(self._watchers):
-            on_change()
+        return self._watchers.watch(on_change)
 
 
-class _Watch:
-    def __init__(self, backend: PortAudioBackend, on_change: Callable[[], None]) -> None:
-        self._backend = backend
-        self._on_change = on_change
+def _poll(told: Callable[[], None]) -> PolledDevices:
+    if sys.platform == "linux":
+        return PolledDevices(_list, told, LOOK_EVERY_S, _linux_sign)
+    return PolledDevices(_list, told, LIST_EVERY_S)
 
-    def close(self) -> None:
-        self._backend.unwatch(self._on_change)
+
+def _list() -> list[Device]:
+    return driver_stream.list_devices(DRIVER)
 
 
 def _linux_sign() -> object:
