@@ -19,7 +19,7 @@ SYSTEMS = {
 }
 PYOBJC = {f"pyobjc-framework-{name}" for name in ("AVFoundation", "Quartz", "ScreenCaptureKit", "libdispatch")}
 
-EXTRA_FOR = {"macos": ("macos 13", "macos 14", "macos 26")}
+EXTRA_FOR = {"windows": ("windows",), "macos": ("macos 13", "macos 14", "macos 26")}
 
 
 def brought(texts, system):
@@ -36,7 +36,7 @@ EVERYWHERE = brought([text for text in PROJECT["dependencies"] if ";" not in tex
     ("system", "own"),
     [
         ("linux", {"pulsectl"}),
-        ("windows", set()),
+        ("windows", {"pyaudiowpatch"}),
         ("macos 13", PYOBJC),
         ("macos 14", PYOBJC | {"catap"}),
         ("macos 26", PYOBJC | {"catap"}),
