@@ -35,8 +35,9 @@ from .waker import Waker
 
 log = logging.getLogger("causal.capture")
 
-TICK_S = 0.1
+TICK_S = 0.2
 IDLE_TICK_S = 0.5
+STOP_TICK_S = 0.05
 ACTIVE_PERIOD_S = 0.2
 IDLE_PERIOD_S = 1.0
 STOP_WITHIN_S = 1.0
@@ -67,6 +68,7 @@ class Capture:
         self._latency = Latency()
         self._bad_messages = 0
         self._shown: object = None
+        self._work: Work | None = None
         self._stop_s: float | None = None
         self._next = me.context.socket(zmq.SUB)
         self._next.linger = 0
@@ -80,6 +82,9 @@ class Capture:
     # What the controller says
 
     def _on_work(self, work: Work) -> None:
+        if work is self._work:
+            return
+        self._work = work
         assigned = {assignment.stream: assignment for assignment in work.streams}
         for stream, outlet in list(self._outlets.items()):
             assignment = assigned.get(stream)
@@ -88,7 +93,8 @@ class Capture:
         for assignment in assigned.values():
             self._carry_on(assignment)
         self._link.period_s = ACTIVE_PERIOD_S if self._outlets else IDLE_PERIOD_S
-        self._timer.period_s = TICK_S if self._outlets else IDLE_TICK_S
+        if self._stop_s is None:
+            self._timer.period_s = TICK_S if self._outlets else IDLE_TICK_S
         self._hub.tick()
         self._pump()
 
@@ -229,7 +235,7 @@ class Capture:
 
     def _stop(self) -> None:
         self._stop_s = time.monotonic()
-        self._timer.period_s = TICK_S
+        self._timer.period_s = STOP_TICK_S
         self._waiting.clear()
         self._hub.close()
         for outlet in self._outlets.values():

@@ -26,8 +26,6 @@ RECORD_FLAGS = STREAM_DONT_MOVE | STREAM_ADJUST_LATENCY
 Without INTERPOLATE_TIMING: the interpolated latency is up to 250 ms off in a stream's first seconds (measured on
 PipeWire; 85 ms for a remapped source of PulseAudio)."""
 
-NO_SIZE = ctypes.c_size_t(-1).value
-
 
 class ContextState(enum.IntEnum):
     UNCONNECTED, CONNECTING, AUTHORIZING, SETTING_NAME, READY, FAILED, TERMINATED = range(7)

@@ -4,6 +4,8 @@
 
 All of it happens in libpulse's callbacks; whatever goes wrong is told once, by `on_lost`.
 
+What comes is left to libpulse until it is worth taking (`portion`).
+
 Time: right after a delivery the server is asked how much it has written and what the device's own latency is. The
 answer ties the stream's sample count to the capture clock, to a millisecond. The first delivery waits for it.
 """
@@ -26,6 +28,7 @@ from causal.errors import SourceError
 from . import libpulse
 from .backend import Listener
 from .libpulse import ContextState, PulseError, StreamState
+from .portion import Portion
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +69,10 @@ class PulseStream:
         self._scratch = np.zeros((0, 1), np.float32)
         self._scratch_address = 0
         self._data, self._size = ctypes.c_void_p(), ctypes.c_size_t()
+        self._gathered, self._gathered_ns = 0, 0
+        """Frames in `_scratch`, and when the first of them was captured."""
         self._read_frames = 0
+        self._portion = Portion(0)
         self._start_ns: int | None = None
         self._asked_ns = 0
         self._patient_since_ns: int | None = None
@@ -123,6 +129,7 @@ class PulseStream:
         self._spec = libpulse.SampleSpec(libpulse.FLOAT32LE, rate_hz, channels)
         self._scratch = np.zeros((round(rate_hz * SCRATCH_S), channels), np.float32)
         self._scratch_address = self._scratch.ctypes.data
+        self._portion = Portion(rate_hz)
         self._listener.on_format(rate_hz, channels)
         self._open(context, found.channel_map)
 
@@ -147,13 +154,15 @@ class PulseStream:
             case StreamState.FAILED:
                 self._lose(self._explained(self._pa.context_errno(self._context), connected=True))
 
-    def _samples_came(self, stream: int, _bytes: int, _: Any) -> None:
+    def _samples_came(self, stream: int, waiting_bytes: int, _: Any) -> None:
         now_ns = clock.now_ns()
         if now_ns - self._asked_ns >= TIMING_EVERY_S * NS_PER_S:
             self._asked_ns = now_ns
             self._let_go(self._pa.stream_update_timing_info(stream, self._on_timing, None))
         if self._patient_since_ns is None:
             self._patient_since_ns = now_ns
+        if not self._portion.is_enough(self._read_frames + waiting_bytes // (4 * self._spec.channels)):
+            return
         if self._start_ns is not None or now_ns - self._patient_since_ns >= TIMING_WITHIN_S * NS_PER_S:
             self._take_all(stream)
 
@@ -177,22 +186,22 @@ class PulseStream:
 
     def _take_all(self, stream: int) -> None:
         try:
-            while not self._over and self._pa.stream_readable_size(stream) not in (0, libpulse.NO_SIZE):
-                if not self._take(stream):
-                    return
+            while not self._over and self._take(stream):
+                pass
+            self._hand_on()
         except Exception as error:  # an exception here would vanish in C
             log.exception("a block of %s was not handled", self.source)
             self._lose(SourceError("internal", f"a block of {self.source} was not handled: {error}", retryable=True))
+        self._portion.taken(self._read_frames)
 
     def _take(self, stream: int) -> bool:
-        self._pa.stream_peek(stream, ctypes.byref(self._data), ctypes.byref(self._size))
-        if not self._size.value:
+        if self._pa.stream_peek(stream, ctypes.byref(self._data), ctypes.byref(self._size)) < 0 or not self._size.value:
             return False
         frames = self._size.value // (4 * self._spec.channels)
         if self._data.value:
-            self._hand_on(self._data.value, frames, self._first_sample_ns(stream))
+            self._gather(stream, self._data.value, frames)
         else:
-            self._listener.on_hole("overflow")
+            self._tell_hole("overflow")
         self._read_frames += frames
         self._pa.stream_drop(stream)
         return True
@@ -208,27 +217,45 @@ class PulseStream:
         plausible = abs(by_timing_ns - by_arrival_ns) <= PLAUSIBLE_NS
         return by_timing_ns if plausible else by_arrival_ns
 
-    def _hand_on(self, address: int, frames: int, captured_ns: int) -> None:
+    def _gather(self, stream: int, address: int, frames: int) -> None:
         done, frame_bytes = 0, 4 * self._spec.channels
         while done < frames:
-            count = min(frames - done, len(self._scratch))
-            ctypes.memmove(self._scratch_address, address + done * frame_bytes, count * frame_bytes)
-            self._listener.on_samples(self._scratch[:count], captured_ns + done * NS_PER_S // self._spec.rate)
+            if not self._gathered:
+                self._gathered_ns = self._first_sample_ns(stream) + done * NS_PER_S // self._spec.rate
+            count = min(frames - done, len(self._scratch) - self._gathered)
+            place = self._scratch_address + self._gathered * frame_bytes
+            ctypes.memmove(place, address + done * frame_bytes, count * frame_bytes)
+            self._gathered += count
             done += count
+            if self._gathered == len(self._scratch):
+                self._hand_on()
+
+    def _hand_on(self) -> None:
+        if self._gathered:
+            count, self._gathered = self._gathered, 0
+            self._listener.on_samples(self._scratch[:count], self._gathered_ns)
+
+    def _tell_hole(self, reason: str) -> None:
+        self._hand_on()
+        self._listener.on_hole(reason)
+        self._portion.begin(self._read_frames)
 
     def _suspended(self, stream: int, _: Any) -> None:
         if self._pa.stream_is_suspended(stream) > 0:
-            self._listener.on_hole("suspended")
+            self._take_all(stream)
+            self._tell_hole("suspended")
             self._on_suspended_device(True)
         else:
             self._start_ns = self._patient_since_ns = None
             self._asked_ns = 0
             self._on_suspended_device(False)
 
-    def _overflowed(self, _stream: int, _: Any) -> None:
-        self._listener.on_hole("overflow")
+    def _overflowed(self, stream: int, _: Any) -> None:
+        self._take_all(stream)
+        self._tell_hole("overflow")
 
     def _moved(self, stream: int, _: Any) -> None:
+        self._take_all(stream)
         now_at = (self._pa.stream_get_device_name(stream) or b"?").decode(errors="replace")
         self._lose(SourceError("device-lost", f"the server moved {self.source} to {now_at}", retryable=True))
 
