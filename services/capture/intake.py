@@ -60,6 +60,8 @@ class Intake:
         self._now_ns = now_ns
         self._lock = threading.Lock()
         self._rings: list[Ring] = []
+        self._since_ns: dict[Ring, int] = {}
+        """For rings that came over, until they have got their first sample."""
         self._rate_hz = 0
         self._channels = 0
         self._drift = drift or Drift()
@@ -68,13 +70,16 @@ class Intake:
     # The hub's side
 
     def attach(self, ring: Ring, since_ns: int | None = None) -> None:
-        """From now on the ring gets what is heard; with `since_ns`, also what is kept of the time after it."""
+        """From now on the ring gets what is heard; with `since_ns`, all of the time after it, kept or yet to come,
+        and nothing from before."""
         with self._lock:
             if self._rate_hz:
                 ring.set_format(self._rate_hz, self._channels)
-            if since_ns is not None:
-                self._catch_up(ring, since_ns)
             self._rings.append(ring)
+            if since_ns is not None:
+                self._since_ns[ring] = since_ns
+                for captured_ns, samples in self._kept:
+                    self._write(ring, samples, captured_ns)
 
     def reaches(self, time_ns: int) -> bool:
         """Whether there is no hole between `time_ns` and what a ring would get that is attached since then."""
@@ -86,6 +91,7 @@ class Intake:
         with self._lock:
             if ring in self._rings:
                 self._rings.remove(ring)
+                self._since_ns.pop(ring, None)
 
     # The driver's side
 
@@ -105,7 +111,7 @@ class Intake:
             for ring in self._rings:
                 if stamp.broken:
                     ring.break_segment("suspended")
-                ring.write(samples, stamp.captured_ns)
+                self._write(ring, samples, stamp.captured_ns)
             self._keep(samples, stamp.captured_ns)
         first, self.heard_ns = self.heard_ns is None, self._now_ns()
         (self._stir if first else self._wake)()
@@ -135,16 +141,17 @@ class Intake:
         with self._lock:
             return all(ring.has_room(frames) for ring in self._rings)
 
-    # What is kept
+    # What rings get
+
+    def _write(self, ring: Ring, samples: Samples, captured_ns: int) -> None:
+        since_ns = self._since_ns.get(ring)
+        skip = max(0, -((captured_ns - since_ns) * self._rate_hz // NS_PER_S)) if since_ns is not None else 0
+        if skip < len(samples):
+            self._since_ns.pop(ring, None)
+            ring.write(samples[skip:], captured_ns + skip * NS_PER_S // self._rate_hz)
 
     def _keep(self, samples: Samples, captured_ns: int) -> None:
         if self._kept_ns:
             self._kept.append((captured_ns, np.array(samples)))
             while self._kept[0][0] < captured_ns - self._kept_ns:
                 self._kept.popleft()
-
-    def _catch_up(self, ring: Ring, since_ns: int) -> None:
-        for captured_ns, samples in self._kept:
-            skip = max(0, -((captured_ns - since_ns) * self._rate_hz // NS_PER_S))
-            if skip < len(samples):
-                ring.write(samples[skip:], captured_ns + skip * NS_PER_S // self._rate_hz)

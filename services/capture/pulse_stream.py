@@ -7,7 +7,8 @@ All of it happens in libpulse's callbacks; whatever goes wrong is told once, by 
 What comes is left to libpulse until it is worth taking (`portion`).
 
 Time: right after a delivery the server is asked how much it has written and what the device's own latency is. The
-answer ties the stream's sample count to the capture clock, to a millisecond. The first delivery waits for it.
+answer ties the stream's sample count to the capture clock, to a millisecond; on a busy machine it comes late now and
+then, and says a time that is late by as much. So the first delivery waits for three answers, and the earliest counts.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ SCRATCH_S = 0.25
 TIMING_EVERY_S = 0.4
 """Less than half of what the sample clock waits before it believes that samples are missing: one wrong answer of the
 server, which stands until the next, breaks no run."""
+FIRST_TIMINGS = 3
 TIMING_WITHIN_S = 0.5
 """A server that does not answer in this time gets no more patience: then arrival stands for time."""
 
@@ -74,6 +76,7 @@ class PulseStream:
         self._read_frames = 0
         self._portion = Portion(0)
         self._start_ns: int | None = None
+        self._timings = 0
         self._asked_ns = 0
         self._patient_since_ns: int | None = None
         self._on_context = libpulse.Notify(self._context_changed)
@@ -156,22 +159,26 @@ class PulseStream:
 
     def _samples_came(self, stream: int, waiting_bytes: int, _: Any) -> None:
         now_ns = clock.now_ns()
-        if now_ns - self._asked_ns >= TIMING_EVERY_S * NS_PER_S:
+        if self._timings < FIRST_TIMINGS or now_ns - self._asked_ns >= TIMING_EVERY_S * NS_PER_S:
             self._asked_ns = now_ns
             self._let_go(self._pa.stream_update_timing_info(stream, self._on_timing, None))
         if self._patient_since_ns is None:
             self._patient_since_ns = now_ns
         if not self._portion.is_enough(self._read_frames + waiting_bytes // (4 * self._spec.channels)):
             return
-        if self._start_ns is not None or now_ns - self._patient_since_ns >= TIMING_WITHIN_S * NS_PER_S:
+        if self._timings >= FIRST_TIMINGS or now_ns - self._patient_since_ns >= TIMING_WITHIN_S * NS_PER_S:
             self._take_all(stream)
 
     def _timing_came(self, stream: int, success: int, _: Any) -> None:
         if self._over or not success:
             return
-        first = self._start_ns is None
-        self._start_ns = self._start_by(self._pa.stream_get_timing_info(stream).contents)
-        if first:
+        start_ns = self._start_by(self._pa.stream_get_timing_info(stream).contents)
+        self._timings += 1
+        if self._timings > FIRST_TIMINGS or self._start_ns is None:
+            self._start_ns = start_ns
+        else:
+            self._start_ns = min(self._start_ns, start_ns)
+        if self._timings == FIRST_TIMINGS:
             self._take_all(stream)
 
     def _start_by(self, timing: Any) -> int:
@@ -247,7 +254,7 @@ class PulseStream:
             self._on_suspended_device(True)
         else:
             self._start_ns = self._patient_since_ns = None
-            self._asked_ns = 0
+            self._timings = self._asked_ns = 0
             self._on_suspended_device(False)
 
     def _overflowed(self, stream: int, _: Any) -> None:

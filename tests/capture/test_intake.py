@@ -73,6 +73,20 @@ def test_a_ring_that_comes_over_gets_what_is_kept_since_its_end(intake):
     ]
 
 
+def test_a_ring_that_comes_over_from_a_faster_device_hears_no_moment_twice(intake):
+    intake.on_format(48_000, 1)
+    intake.on_samples(BLOCK, 0)
+    ring = Ring(1.0)
+    intake.attach(ring, since_ns=2 * BLOCK_NS + BLOCK_NS // 2)
+    for n in range(1, 4):
+        intake.on_samples(BLOCK, n * BLOCK_NS)
+    held = [ring.held(n) for n in range(ring.head)]
+    assert [(h.captured_ns, len(h.samples)) for h in held] == [
+        (2 * BLOCK_NS + BLOCK_NS // 2, 1200),
+        (3 * BLOCK_NS, 2400),
+    ]
+
+
 def test_what_is_kept_has_a_limit_and_no_hole(intake):
     intake.on_format(48_000, 1)
     for n in range(100):
