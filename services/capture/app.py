@@ -144,8 +144,9 @@ class Capture:
     def _on_wake(self) -> None:
         self._waker.rest()
         if self._hub.stirred:
-            self._hub.tick()
-        self._pump()
+            self._tick()
+        else:
+            self._pump()
 
     def _on_next(self) -> None:
         self._measure()  # before anything is released

@@ -73,7 +73,7 @@ class Heard:
     gaps_ms: tuple[int, ...]
     """As published."""
     holes_ms: tuple[int, ...]
-    """Between the runs in the journal."""
+    """Between the runs in the journal, where it is a millisecond at least."""
     begins_ms: int
     off_ms: float
     """End of the time line less the clock when the session was stopped."""
@@ -117,6 +117,7 @@ class Churn:
         self._plug()
         self._exit.enter_context(self._tone(MIC_HZ, "throat"))
         self._exit.enter_context(self._tone(SYSTEM_HZ, "speakers"))
+        self._stack.until(lambda: SOURCES[-1] in self._listed(), what="the headphones in the list")
         self._started_ns = clock.now_ns()
         reply = self._stack.ask("start", sources=list(SOURCES), engine="local")
         self._session = str(reply["session"])
@@ -181,6 +182,9 @@ class Churn:
             player.kill()
             player.wait()
 
+    def _listed(self) -> set[str]:
+        return {device["id"] for device in self._stack.ask("list")["devices"]}
+
     def _view(self) -> dict[str, Any]:
         views = self._stack.ask("status")["sessions"]
         found: dict[str, Any] = next(view for view in views if view["status"]["session"] == self._session)
@@ -199,13 +203,14 @@ class Churn:
     def _heard(self, label: str) -> Heard:
         chunks, samples = self._journal(label)
         first, end = chunks[0].position, chunks[-1].position
-        holes = [after.position - before.position - before.valid for before, after in itertools.pairwise(chunks)]
+        begins = ((before, after) for before, after in itertools.pairwise(chunks) if after.segment_chunk == 0)
+        holes = [after.position - before.position - before.valid for before, after in begins]
         gaps = [event for event in stored(self._stack.paths, self._session) if isinstance(event, Gap)]
         clock_ms = (self._stopped_ns - self._started_ns) / NS_PER_MS
         return Heard(
             heard_ms=len(samples) * 1000 // CHUNK_RATE_HZ,
             gaps_ms=tuple(gap.length_ms for gap in gaps if gap.source == label),
-            holes_ms=tuple(ms for hole in holes if (ms := hole * 1000 // CHUNK_RATE_HZ)),
+            holes_ms=tuple(ms for hole in holes if (ms := hole * 1000 // CHUNK_RATE_HZ) > 0),
             begins_ms=first * 1000 // CHUNK_RATE_HZ,
             off_ms=end * 1000 / CHUNK_RATE_HZ - clock_ms,
             mic_dbfs=_level_dbfs(samples, MIC_HZ),
