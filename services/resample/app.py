@@ -38,7 +38,7 @@ log = logging.getLogger("causal.resample")
 RECEIVE_MARK = 1000
 SEND_MARK = 200
 """Chunks that wait for one gateway. It reads from the journal what it did not get."""
-TICK_S = 0.1
+TICK_S = 0.2
 IDLE_TICK_S = 1.0
 DRAIN_TICK_S = 0.02
 END_MARKS_WITHIN_S = 1.5

@@ -64,6 +64,7 @@ class Connection:
         self._live = asyncio.Event()
         self._over: asyncio.Future[Failure | None] = asyncio.get_running_loop().create_future()
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_s = 0.0
         self._socket: ClientConnection | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -77,8 +78,7 @@ class Connection:
                 await asyncio.wait([talk], timeout=2 * CLOSE_S)  # the closing handshake
             return failure
         finally:
-            if self._timer is not None:
-                self._timer.cancel()
+            self._clear_timer()
             for task in list(self._tasks):
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -168,13 +168,24 @@ class Connection:
                 self._on_action(action)
 
     def _set_timer(self) -> None:
+        """Wakes the session at its deadline or before: one that moves on, as most do, is not worth another timer."""
+        deadline_s = self._session.deadline_s
+        if deadline_s is None or self._over.done():
+            self._clear_timer()
+        elif self._timer is None or deadline_s < self._timer_s:
+            self._clear_timer()
+            self._timer_s = deadline_s
+            delay_s = max(0.0, deadline_s - clock.now_s())
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._wake)
+
+    def _clear_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        deadline_s = self._session.deadline_s
-        if deadline_s is not None and not self._over.done():
-            delay_s = max(0.0, deadline_s - clock.now_s())
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._on, Woke())
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._on(Woke())
 
     def _spawn(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)

@@ -44,16 +44,18 @@ class Supply:
 
     async def wait_for(self, index: int, unless: Callable[[], bool]) -> Recorded | None:
         """Chunk `index` as soon as it exists; `None` when `unless` becomes true first."""
+        is_next = index == self.newest_index + 1 and bool(self._recent)  # so it is about to come the fast way
         while not unless():
             self._news.clear()
-            recorded = self.get(index)
+            recorded = self._recent.get(index) if is_next else self.get(index)
             if recorded is not None:
                 return recorded
             try:
                 async with asyncio.timeout(JOURNAL_CHECK_S):
                     await self._news.wait()
+                is_next = is_next and index >= self.newest_index
             except TimeoutError:
-                continue
+                is_next = False
         return None
 
     @property

@@ -66,6 +66,30 @@ def test_a_chunk_is_waited_for_whichever_way_it_comes(supply, journal):
     asyncio.run(asyncio.wait_for(story(), 5))
 
 
+def test_a_chunk_that_got_lost_on_the_fast_way_is_read_when_a_later_one_comes(supply, journal):
+    async def story() -> None:
+        for index in range(3):
+            journal.append(*recorded(index))
+        supply.offer(recorded(0))
+        waiting = asyncio.create_task(supply.wait_for(1, lambda: False))
+        await asyncio.sleep(0)
+        assert not waiting.done(), "it would come any moment"
+        supply.offer(recorded(2))
+        assert (await waiting).chunk.index == 1
+
+    asyncio.run(asyncio.wait_for(story(), 5))
+
+
+def test_a_chunk_is_read_when_the_fast_way_falls_silent(supply, journal):
+    async def story() -> None:
+        journal.append(*recorded(0))
+        journal.append(*recorded(1))
+        supply.offer(recorded(0))
+        assert (await supply.wait_for(1, lambda: False)).chunk.index == 1
+
+    asyncio.run(asyncio.wait_for(story(), 5))
+
+
 def test_nobody_waits_for_what_is_not_wanted_any_more(supply):
     async def story() -> None:
         ended = False
