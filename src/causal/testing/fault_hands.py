@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
 from .assemblyai_server import AssemblyAIServer
 from .fault_schedule import Fault
+from .machine_clocks import MachineClocks
 from .pulse_server import SCRIPT, PrivatePulse
 from .small_disk import SmallDisk
 from .stack import Stack
@@ -21,6 +23,7 @@ SPARE_SCRIPT = SCRIPT + "load-module module-null-sink sink_name=spare format=flo
 """With another pair of loudspeakers, which nothing plays into: the default while the first are unplugged."""
 
 ERRORS = {3005: "Server error", 3008: "Session Expired: maximum session duration exceeded"}
+AWAY_STATUS = 502
 FIND_WITHIN_S = 3.0
 LOOK_S = 0.02
 
@@ -31,20 +34,24 @@ class Hands:
     server: AssemblyAIServer
     pulse: PrivatePulse
     disk: SmallDisk
+    clocks: MachineClocks
+    chance: random.Random = field(default_factory=lambda: random.Random(1))
+    """Chooses between the workers of a service."""
 
     def do(self, fault: Fault) -> None:
         """Returns when the fault is over."""
         with self._ways()[fault.kind](fault.target, fault.length_s):
             time.sleep(fault.length_s)
 
-    def worker(self, service: str) -> psutil.Process | None:
-        """A service's worker, without asking the controller; None while there is none."""
+    def workers(self, service: str) -> list[psutil.Process]:
+        """A service's workers, without asking the controller; none while there is none."""
+        found = []
         for process in self.stack.leftovers():
             with contextlib.suppress(psutil.Error):
                 words = process.cmdline()
                 if "--no-respawn" in words and any(Path(word).name == f"causal-{service}" for word in words):
-                    return process
-        return None
+                    found.append(process)
+        return found
 
     def _ways(self) -> dict[str, Callable[[str, float], contextlib.AbstractContextManager[None]]]:
         return {
@@ -59,10 +66,13 @@ class Hands:
             "silence": self._silence,
             "stall": self._stall,
             "nonsense": self._nonsense,
+            "outage": self._be_away,
             "unplug": self._unplug,
             "suspend": self._suspend,
             "sound-server": self._restart_sound_server,
             "disk-full": self._fill_disk,
+            "clock-jump": self._set_clock,
+            "sleep": self._sleep,
         }
 
     # --- workers ---
@@ -97,8 +107,9 @@ class Hands:
     def _signal(self, service: str, number: signal.Signals) -> psutil.Process:
         until_s = time.monotonic() + FIND_WITHIN_S
         while True:
-            worker = self.worker(service)
-            if worker is not None:
+            workers = self.workers(service)
+            if workers:
+                worker = self.chance.choice(workers)
                 with contextlib.suppress(psutil.NoSuchProcess):
                     worker.send_signal(number)
                     return worker
@@ -149,6 +160,11 @@ class Hands:
         yield
         self.server.rules.nonsense = False
 
+    @contextlib.contextmanager
+    def _be_away(self, _target: str, _: float) -> Iterator[None]:
+        with self._refuse(str(AWAY_STATUS), 0.0):
+            yield
+
     # --- devices ---
 
     @contextlib.contextmanager
@@ -186,6 +202,24 @@ class Hands:
         self.disk.fill()
         yield
         self.disk.make_room()
+
+    # --- the clocks ---
+
+    @contextlib.contextmanager
+    def _set_clock(self, offset_s: str, _: float) -> Iterator[None]:
+        self.clocks.set_wall(float(offset_s))
+        yield
+
+    @contextlib.contextmanager
+    def _sleep(self, length_s: str, _: float) -> Iterator[None]:
+        """All processes stand still, the sound server too; when they go on, so much time has passed."""
+        self.pulse.freeze()
+        processes = self.stack.leftovers()
+        _signal_all(processes, signal.SIGSTOP)
+        yield
+        self.clocks.sleep(float(length_s))
+        _signal_all(processes, signal.SIGCONT)
+        self.pulse.freeze(False)
 
 
 def _signal_all(processes: Iterable[psutil.Process], number: signal.Signals) -> None:

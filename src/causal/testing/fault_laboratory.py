@@ -15,6 +15,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +36,7 @@ from .fault_hands import SPARE_SCRIPT, Hands
 from .fault_judge import Verdict, judge, numbers_in, unexplained
 from .fault_schedule import Fault
 from .live_delay import Arrival, Delay, Span, delays
+from .machine_clocks import MachineClocks
 from .mouth import Mouth
 from .oracle_speech import RATE_HZ
 from .pulse_server import PrivatePulse
@@ -44,6 +46,8 @@ from .utterances import EVERY_MS, Utterance, sound_of, words_of
 
 PROCESSES = ("broker", "control", "resample", "stt", "capture", "jsonl")
 SERVICES = ("broker", "control", "resample", "stt", "capture", "sink")
+SESSION_S = 200.0
+"""A session of the speech service has expired after so long: the gateway rolls over 120 s before."""
 KEY = "laboratory-key"
 VOICES = {"system": 1, "mic": 2, "file": 3}
 SINKS = {"system": "speakers", "mic": "feed"}
@@ -65,11 +69,14 @@ FILE_WITHIN_S = 180.0
 
 @dataclass(frozen=True)
 class Vital:
-    """One worker at one moment."""
+    """One process at one moment."""
 
     at_s: float
     service: str
+    is_worker: bool
+    """Else it is a worker's parent, which no fault ends."""
     pid: int
+    age_s: float
     rss_mb: float
     descriptors: int
 
@@ -87,6 +94,8 @@ class Outcome:
     unexplained: list[Gap] = field(default_factory=list)
     """Gaps without a fault that may cost one."""
     vitals: list[Vital] = field(default_factory=list)
+    loads: list[float] = field(default_factory=list)
+    """Of the machine, whenever the vitals were taken."""
     sink: str = ""
     """What is wrong with the file of the sink, which must hold each stored event once and in order."""
     ended: bool = False
@@ -104,12 +113,16 @@ class Laboratory:
         self._concurrency = concurrency
         self._procfile = procfile
         self._opened = contextlib.ExitStack()
+        self._started_ns = 0
 
     def __enter__(self) -> Self:
-        rules = Rules(wrong_edges=self._wrong_edges)
+        rules = Rules(wrong_edges=self._wrong_edges, max_session_s=SESSION_S)
         with contextlib.ExitStack() as stack:
             self.server = stack.enter_context(in_thread(AssemblyAIServer(key=KEY, keep_audio=False, rules=rules)))
-            self.pulse = stack.enter_context(PrivatePulse(script=SPARE_SCRIPT))
+            self.clocks = stack.enter_context(MachineClocks())
+            self.pulse = stack.enter_context(
+                PrivatePulse(script=SPARE_SCRIPT, server_environment=self.clocks.environment)
+            )
             data = self.pulse.folder / "data"
             size_mb = round(DISK_MB + DISK_MB_PER_MINUTE * self._minutes)
             self.disk = stack.enter_context(SmallDisk(data, size_mb))
@@ -119,12 +132,13 @@ class Laboratory:
                 "CAUSAL_NEW_SESSIONS_PER_MINUTE": "1000",  # faults end sessions more often than an account allows
                 "ASSEMBLYAI_API_KEY": KEY,
                 "CAUSAL_DATA_DIR": str(data),
+                **self.clocks.environment,
             }
             self.stack = stack.enter_context(
                 Stack(self._procfile, PROCESSES, environment=environment, concurrency=self._concurrency)
             )
             self.record = stack.enter_context(EventRecord(self.stack.paths))
-            self.hands = Hands(self.stack, self.server, self.pulse, self.disk)
+            self.hands = Hands(self.stack, self.server, self.pulse, self.disk, self.clocks)
             self._opened = stack.pop_all()
         return self
 
@@ -138,16 +152,23 @@ class Laboratory:
         outcome = Outcome()
         if self.disk.missing:
             outcome.skipped["disk-full"] = self.disk.missing
+        if self.clocks.missing:
+            outcome.skipped |= dict.fromkeys(("clock-jump", "sleep"), self.clocks.missing)
         session = self._begin()
+        self._started_ns = _started_ns(stored(self.stack.paths, session))
         mouths = {source: Mouth(self.pulse.server, sink, VOICES[source]) for source, sink in SINKS.items()}
         with contextlib.ExitStack() as speaking:
             for mouth in mouths.values():
                 speaking.enter_context(mouth)
             begun_s = time.monotonic()
-            done = [
-                self._suffer(fault, begun_s, outcome, tell) for fault in faults if fault.kind not in outcome.skipped
-            ]
-            self._wait_until(begun_s + 60 * self._minutes, begun_s, outcome)
+            with ThreadPoolExecutor() as beside:
+                waiting = [
+                    self._suffer(fault, begun_s, outcome, tell, beside)
+                    for fault in faults
+                    if fault.kind not in outcome.skipped
+                ]
+                self._wait_until(begun_s + 60 * self._minutes, begun_s, outcome)
+                done = [happened.result() for happened in waiting]
         self.stack.until(self._file_is_over, FILE_WITHIN_S, "the end of the file")
         outcome.ended = self._end(session)
         self._judge(session, mouths, done, outcome)
@@ -192,11 +213,18 @@ class Laboratory:
         return round(60_000 * self._minutes / EVERY_MS)
 
     def _suffer(
-        self, fault: Fault, begun_s: float, outcome: Outcome, tell: Callable[[str], None]
-    ) -> tuple[Fault, int, int]:
-        """Lets a fault happen at its time; returns when that was, on the capture clock."""
+        self, fault: Fault, begun_s: float, outcome: Outcome, tell: Callable[[str], None], beside: ThreadPoolExecutor
+    ) -> Future[tuple[Fault, int, int]]:
+        """Lets a fault happen at its time; waits for its end, unless it is a long one. The result is when that was, on
+        this process's capture clock."""
         self._wait_until(begun_s + fault.at_s, begun_s, outcome)
         tell(f"{time.monotonic() - begun_s:7.1f} s  {fault}" + (f", {fault.length_s} s" if fault.length_s else ""))
+        happened = beside.submit(self._let_happen, fault)
+        if not fault.is_long:
+            happened.result()
+        return happened
+
+    def _let_happen(self, fault: Fault) -> tuple[Fault, int, int]:
         began_ns = clock.now_ns()
         self.hands.do(fault)
         return fault, began_ns, clock.now_ns()
@@ -206,15 +234,25 @@ class Laboratory:
             newest_s = outcome.vitals[-1].at_s if outcome.vitals else float("-inf")
             if time.monotonic() - begun_s - newest_s >= WATCH_S:
                 outcome.vitals += self._vitals(begun_s)
+                outcome.loads.append(psutil.getloadavg()[0])
             time.sleep(min(0.2, left_s))
 
     def _vitals(self, begun_s: float) -> Iterable[Vital]:
-        for service in SERVICES:
-            worker = self.hands.worker(service)
-            if worker is not None:
-                with contextlib.suppress(psutil.Error):
-                    at_s = time.monotonic() - begun_s
-                    yield Vital(at_s, service, worker.pid, worker.memory_info().rss / 1e6, worker.num_fds())
+        now_s, at_s = time.time(), time.monotonic() - begun_s
+        for process in self.stack.leftovers():
+            with contextlib.suppress(psutil.Error), process.oneshot():
+                words = process.cmdline()
+                service = next((name for name in SERVICES for word in words if Path(word).name == f"causal-{name}"), "")
+                if service:
+                    yield Vital(
+                        at_s,
+                        service,
+                        "--no-respawn" in words,
+                        process.pid,
+                        now_s - process.create_time(),
+                        process.memory_info().rss / 1e6,
+                        process.num_fds(),
+                    )
 
     def _end(self, session: str) -> bool:
         """Stops the session, and waits for the last words."""
@@ -232,10 +270,10 @@ class Laboratory:
         self, session: str, mouths: dict[str, Mouth], done: Sequence[tuple[Fault, int, int]], outcome: Outcome
     ) -> None:
         events = stored(self.stack.paths, session)
-        started_ns = _started_ns(events)
+        started_ns = self._started_ns
 
         def on_line(at_ns: int) -> float:
-            return (at_ns - started_ns) / clock.NS_PER_MS
+            return (self.clocks.capture_ns(at_ns) - started_ns) / clock.NS_PER_MS
 
         said = [
             Utterance(
@@ -254,9 +292,11 @@ class Laboratory:
         outcome.gaps = [event for event in events if isinstance(event, Gap)]
         outcome.verdict = judge(said, finals, outcome.gaps, SLACK_MS, (1,) if self._wrong_edges else (0, 1, 2))
         outcome.spans = [
-            Span(str(fault), on_line(began), on_line(ended), fault.costs_a_gap) for fault, began, ended in done
+            Span(str(fault), on_line(began), on_line(ended), fault.costs_a_gap, fault.hold_s * 1000)
+            for fault, began, ended in done
         ]
-        outcome.delays = delays(said, _arrivals(self.record.came, on_line), outcome.spans)
+        live = [utterance for utterance in said if utterance.source in SINKS]  # a file waits while nobody reads it
+        outcome.delays = delays(live, _arrivals(self.record.came, on_line), outcome.spans)
         outcome.unexplained = unexplained(outcome.gaps, outcome.spans)
 
     def _said_by_file(self) -> list[Utterance]:

@@ -33,6 +33,13 @@ class Span:
     begin_ms: float
     end_ms: float
     costs_a_gap: bool = False
+    hold_ms: float = 0.0
+    """So long after its end the speech service wants no connection."""
+
+    @property
+    def ready_ms(self) -> float:
+        """From when on live words are owed again."""
+        return self.end_ms + self.hold_ms
 
 
 @dataclass(frozen=True)
@@ -44,8 +51,10 @@ class Delay:
     """The latest first sight of a word that was said between this fault's beginning and the next one's, less the last
     2 s, whose words the next one may catch on their way."""
     live_again_ms: float | None
-    """From the fault's end until every source had shown a word live that was said after it; None: not before the
-    next fault began."""
+    """From when live words were owed again until every source had shown one live that was said after it; None: not
+    before the next fault began."""
+    in_another: bool = False
+    """The speech service was away meanwhile, so that nothing could be live."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,7 @@ class _Word:
 def delays(said: Iterable[Utterance], arrivals: Iterable[Arrival], faults: Sequence[Span]) -> list[Delay]:
     """One entry a fault; words that never came are not counted here."""
     words = _first_sights(said, arrivals)
-    ends_ms = [*(fault.begin_ms for fault in faults[1:]), float("inf")]
-    return [_after(fault, end_ms, words) for fault, end_ms in zip(faults, ends_ms, strict=False)]
+    return [_after(fault, faults, words) for fault in faults]
 
 
 def _first_sights(said: Iterable[Utterance], arrivals: Iterable[Arrival]) -> list[_Word]:
@@ -80,14 +88,16 @@ def _first_sights(said: Iterable[Utterance], arrivals: Iterable[Arrival]) -> lis
     return words
 
 
-def _after(fault: Span, end_ms: float, words: Sequence[_Word]) -> Delay:
+def _after(fault: Span, faults: Sequence[Span], words: Sequence[_Word]) -> Delay:
+    later = (other.begin_ms for other in faults if other.begin_ms > fault.begin_ms and other.begin_ms >= fault.ready_ms)
+    end_ms = min(later, default=float("inf"))
     meanwhile = [word for word in words if fault.begin_ms <= word.start_ms < end_ms]
     again = []
     for source in {word.source for word in words}:
         live = [
-            word.at_ms - fault.end_ms
+            word.at_ms - fault.ready_ms
             for word in meanwhile
-            if word.source == source and word.start_ms >= fault.end_ms and word.delay_ms <= LIVE_MS
+            if word.source == source and word.start_ms >= fault.ready_ms and word.delay_ms <= LIVE_MS
         ]
         again.append(min(live, default=None))
     known = [ms for ms in again if ms is not None]
@@ -95,4 +105,5 @@ def _after(fault: Span, end_ms: float, words: Sequence[_Word]) -> Delay:
         fault.label,
         max((word.delay_ms for word in meanwhile if word.start_ms < end_ms - LIVE_MS), default=0.0),
         max(known) if known and len(known) == len(again) else None,
+        any(other.begin_ms < fault.begin_ms < other.ready_ms for other in faults),
     )

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -44,7 +45,9 @@ READY_WITHIN_S = 10.0
 class PrivatePulse:
     """Starts on entry, stops on exit. `environment` is what its clients need."""
 
-    def __init__(self, rate_hz: int = 48_000, script: str = SCRIPT) -> None:
+    def __init__(
+        self, rate_hz: int = 48_000, script: str = SCRIPT, server_environment: Mapping[str, str] | None = None
+    ) -> None:
         # A short path: a Unix socket's has at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="pulse-", dir="/tmp" if Path("/tmp").is_dir() else None))
         self.server = f"unix:{self.folder}/native"
@@ -59,6 +62,7 @@ class PrivatePulse:
             "PULSE_SERVER": self.server,
             "DBUS_SESSION_BUS_ADDRESS": "disabled:",
         }
+        self._server_environment = dict(server_environment or {})
         self._script = script.format(folder=self.folder, rate=rate_hz)
         self._process: subprocess.Popen[bytes] | None = None
         for name in ("run", "state"):
@@ -87,7 +91,7 @@ class PrivatePulse:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 ["pulseaudio", "-n", "-F", script, *OPTIONS],
-                env=without_server,
+                env=without_server | self._server_environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
