@@ -27,8 +27,6 @@ from .turns import Fact, Final, Void
 log = logging.getLogger("causal.stt.attempt")
 
 ROOM_CHECK_S = 0.25
-ROLLOVER_WITHIN_S = 60.0
-"""A session that expires soon is ended in a pause between two turns, or after so long without one."""
 
 
 class Listener(Protocol):
@@ -40,6 +38,10 @@ class Listener(Protocol):
 
     async def begin(self) -> tuple[Lane, Scribe]:
         """The session is live: what it shall transcribe, from the connection's zero on."""
+
+    async def cut(self) -> bool:
+        """Gives the lane an end amid speech, shortly before what was sent last; another session goes on from there.
+        False where that cannot be."""
 
     def heard(self) -> None:
         """The service has said how far it is, or something that it heard."""
@@ -80,6 +82,7 @@ class Attempt:
         formatting = target.options.formatting_requested
         self._target = target
         self._supply = supply
+        self._timing = timing
         self._listener = listener
         self._session = Session(now_s=now_s, formatting_requested=formatting, timing=timing)
         self._pacer = Pacer.for_engine(now_s) if target.is_engine else Pacer.for_service(now_s)
@@ -112,23 +115,34 @@ class Attempt:
         lane, _ = self._work = await self._listener.begin()
         self._quiet_from = lane.next_index
         while not lane.all_sent:
+            if self._is_late_to_roll_over() and not await self._cut():
+                break
             recorded = await self._supply.wait_for(lane.next_index, self._must_end)
-            if recorded is None or recorded.chunk.end or not await self._may_send():
-                self._reached_end = recorded is not None and recorded.chunk.end
-                self._terminated = True
-                return
-            yield Frame(codec.audio_frame(recorded.samples), functools.partial(self._sent, lane, recorded))
-        self._reached_end = self._terminated = True
+            self._reached_end = recorded is not None and recorded.chunk.end
+            if recorded is not None and not self._reached_end and await self._may_send():
+                yield Frame(codec.audio_frame(recorded.samples), functools.partial(self._sent, lane, recorded))
+            elif self._reached_end or self._listener.must_end or not self._is_late_to_roll_over():
+                break
+        self._reached_end = self._reached_end or lane.all_sent
+        self._terminated = True
+
+    async def _cut(self) -> bool:
+        self._roll_over_by_s = None
+        return await self._listener.cut()
 
     def _must_end(self) -> bool:
         if self._listener.must_end or self._work is None:
             return self._listener.must_end
         lane, _ = self._work
-        if self._roll_over_by_s is not None and clock.now_s() >= self._roll_over_by_s:
+        if self._is_late_to_roll_over():
             return True
         if self._session.has_open_turn:
             return False
         return self._is_idle(lane) or (self._roll_over_by_s is not None and lane.in_pause)
+
+    def _is_late_to_roll_over(self) -> bool:
+        """Whether no pause has come in which the session could have ended."""
+        return self._roll_over_by_s is not None and clock.now_s() >= self._roll_over_by_s
 
     def _is_idle(self, lane: Lane) -> bool:
         quiet = lane.next_index - self._quiet_from
@@ -166,7 +180,7 @@ class Attempt:
                 self._listener.heard()
                 self._advance(processed_ms)
             case RollOver():
-                self._roll_over_by_s = clock.now_s() + ROLLOVER_WITHIN_S
+                self._roll_over_by_s = clock.now_s() + self._timing.pause_s
             case Warn(text):
                 log.warning("the speech service warns: %s", text)
 

@@ -61,6 +61,12 @@ class Home(Protocol):
     async def divide(self, queue: FinalQueue, *, patient: bool) -> FinalQueue:
         """The lane for a session that has just begun: this one, or a new one where much has piled up."""
 
+    async def cut(self, queue: FinalQueue) -> bool:
+        """Ends the open lane amid speech; a new one goes on from there. False where that cannot be."""
+
+    def take_open(self) -> FinalQueue:
+        """The lane that has all that is to come. Whoever had another one leaves that to the others."""
+
     def next_turn_prefix(self, lane: str) -> str:
         """Makes the turns of a connection unique in the stream."""
 
@@ -95,7 +101,11 @@ class Runner:
     async def run(self) -> None:
         """Transcribes the lane; returns when that is done, or the stream must end."""
         while not self._home.must_end:
-            if await self._go_on():
+            over = await self._go_on()
+            mine = self.queue
+            if self._live:
+                self.queue = self._home.take_open()
+            if over and self.queue is mine:
                 self.said = True
                 self.health.show("idle")
                 return
@@ -124,6 +134,9 @@ class Runner:
             engine=facts.engine,
             language=facts.language,
         )
+
+    async def cut(self) -> bool:
+        return self._live and await self._home.cut(self.queue)
 
     def heard(self) -> None:
         self.health.well()

@@ -44,6 +44,8 @@ class Timing:
     """How long a plain final waits for its formatted version."""
     rollover_s: float = 120.0
     """How long before the session expires the next one is wanted."""
+    pause_s: float = 60.0
+    """How long a pause is waited for then; the session is cut amid speech after that."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ log = logging.getLogger("causal.stt.stream")
 FIRST_LANE = LaneRange(lane="0", from_chunk=0, to_chunk=None, covered_to=0)
 BEHIND_CHUNKS = 30
 """More than three seconds behind is catching up, and transcribed beside what is said now."""
+ASK_AGAIN_S = 1.0
+"""After an answer of the broker that cannot be used."""
 ENGINE_BEHIND_CHUNKS = 200
 """The local engine catches up on as much in a second or two, so it does so first."""
 
@@ -141,7 +143,20 @@ class SpeechStream:
     async def divide(self, queue: FinalQueue, *, patient: bool) -> FinalQueue:
         """The lane for a session that has just begun: where much has piled up, a new one, in which new speech comes at
         once."""
-        first = self._place_of_seam(queue.lane, ENGINE_BEHIND_CHUNKS if patient else BEHIND_CHUNKS)
+        newest = self.supply.next_index
+        many = ENGINE_BEHIND_CHUNKS if patient else BEHIND_CHUNKS
+        if newest - queue.lane.promised_to < many or _is_fast_file(self.assignment.device):
+            return queue
+        return await self._divide_before(newest, queue)
+
+    async def cut(self, queue: FinalQueue) -> bool:
+        """Ends the lane amid speech, in the quietest chunk of what its session was sent last; a new lane goes on from
+        there. False where that cannot be."""
+        return await self._divide_before(queue.lane.next_index, queue) is not queue
+
+    async def _divide_before(self, index: int, queue: FinalQueue) -> FinalQueue:
+        """The new lane, which begins in the quietest of the chunks before `index`; the old one where there is none."""
+        first = self._place_of_seam(index, queue.lane)
         if first is None:
             return queue
         claimed = await self._ask(str(first), first)
@@ -153,6 +168,11 @@ class SpeechStream:
         opened = self._queues[new.lane] = self._queue(new)
         self._news.set()
         return opened
+
+    def take_open(self) -> FinalQueue:
+        """The lane that has all that is to come. What is left of the one that the caller had follows beside."""
+        self._news.set()
+        return next(reversed(self._queues.values()))
 
     def next_turn_prefix(self, lane: str) -> str:
         """Makes the turns of a connection unique in the stream."""
@@ -177,11 +197,16 @@ class SpeechStream:
     async def _take_lanes(self) -> None:
         """Where to begin, by the broker. What was promised and not stored is forgotten: it will be said again."""
         claimed = await self._ask(FIRST_LANE.lane, 0)
+        if self.superseded:
+            return
+        if not claimed.lanes or claimed.lanes[-1].to_chunk is not None:
+            self._live.health.complain(_no_open_lane(claimed), "failed")
+            await asyncio.sleep(ASK_AGAIN_S)
+            return
         self._out_of_step = False
-        if not self.superseded:
-            self._queues = {lane.lane: self._queue(lane) for lane in claimed.lanes}
-            self._live = self._runner(next(reversed(self._queues.values())), live=True, health=self._live.health)
-            self._final_ms = self._covered_to_ms()
+        self._queues = {lane.lane: self._queue(lane) for lane in claimed.lanes}
+        self._live = self._runner(self.take_open(), live=True, health=self._live.health)
+        self._final_ms = self._covered_to_ms()
 
     async def _ask(self, lane: str, from_chunk: int) -> Claimed:
         self.asked_for = lane
@@ -206,7 +231,11 @@ class SpeechStream:
         given_up: set[str] = set()
         while not self.must_end:
             self._news.clear()
-            behind = [queue for name, queue in self._queues.items() if name not in given_up and _has_end(queue)]
+            behind = [
+                queue
+                for name, queue in self._queues.items()
+                if name not in given_up and queue is not self._live.queue and _has_end(queue)
+            ]
             if behind:
                 self._behind = self._runner(behind[0], live=False)
                 self._around.changed()
@@ -226,15 +255,13 @@ class SpeechStream:
             await self._news.wait()
         return not self.must_end
 
-    def _place_of_seam(self, lane: Lane, many: int) -> int | None:
-        """Where a new lane shall begin; `None` where nothing is live about the stream, or little has piled up."""
-        newest = self.supply.next_index
-        if newest - lane.promised_to < many or _is_fast_file(self.assignment.device):
+    def _place_of_seam(self, index: int, lane: Lane) -> int | None:
+        """Where a new lane shall begin, shortly before a chunk; `None` where it cannot."""
+        first = index - SEARCH_CHUNKS
+        last = [self.supply.get(n) for n in range(max(first, 0), index)]
+        if first < 0 or any(recorded is None or recorded.chunk.end for recorded in last):
             return None
-        last = [self.supply.get(index) for index in range(newest - SEARCH_CHUNKS, newest)]
-        if any(recorded is None or recorded.chunk.end for recorded in last):
-            return None
-        place = seam([level(recorded.samples) for recorded in last if recorded], newest - SEARCH_CHUNKS)
+        place = seam([level(recorded.samples) for recorded in last if recorded], first)
         return place if place > lane.promised_to else None
 
     def _backlog_ms(self) -> int:
@@ -265,6 +292,16 @@ class SpeechStream:
         """Something has changed that tasks may wait for."""
         self._news.set()
         self.supply.wake()
+
+
+def _no_open_lane(claimed: Claimed) -> Fault:
+    found = ", ".join(f"{lane.from_chunk} to {lane.to_chunk}" for lane in claimed.lanes) or "none"
+    return Fault(
+        code="internal",
+        message=f"the broker's answer has no open lane of {claimed.stream}: found {found}, expected one without an end",
+        hint="Is causal-broker of another release? Restart the whole stack; it is asked again every second.",
+        retrying=True,
+    )
 
 
 def _has_end(queue: FinalQueue) -> bool:

@@ -35,8 +35,11 @@ ANSWERS = 10
 """So many answers there are about an utterance at least, if the stream did not stand still."""
 STALLED_NS = 100 * clock.NS_PER_MS
 """Answers about one utterance that differ by more: the stream stood still meanwhile."""
-SPREAD_NS = 8 * clock.NS_PER_MS
-"""Answers that differ by more leave its time unknown."""
+WIDE_S = 4.0
+"""The time of an utterance is that of the answers so long before it and after it: each alone is late on a busy
+machine, by tens of milliseconds."""
+SHIFT_NS = 8 * clock.NS_PER_MS
+"""Where answers before and after an utterance, or during it, differ by more in the median, its time is unknown."""
 
 FLOAT32LE = 5
 PLAYBACK = 1
@@ -149,18 +152,29 @@ class Mouth:
 
 def _said(run: _Run, number: int, frame: int) -> Said:
     """When an utterance was heard, by the answers around it."""
-    first = bisect_left(run.frames, frame - AROUND_S * RATE_HZ)
-    last = bisect_left(run.frames, frame + LENGTH_MS / 1000 * RATE_HZ + AROUND_S * RATE_HZ)
-    around = run.offsets_ns[first:last] or run.offsets_ns[-1:] or [0]
-    offset_ns = round(statistics.median(around))
-    complete = last < len(run.frames)
-    spread_ns = max(around) - min(around)
+    end = frame + LENGTH_MS / 1000 * RATE_HZ
+    around = _answers(run, frame - AROUND_S * RATE_HZ, end + AROUND_S * RATE_HZ)
+    medians_ns = [
+        round(statistics.median(answers or around or run.offsets_ns[-1:] or [0]))
+        for answers in (
+            _answers(run, frame - WIDE_S * RATE_HZ, end + WIDE_S * RATE_HZ),
+            _answers(run, frame - WIDE_S * RATE_HZ, frame),
+            around,
+            _answers(run, end, end + WIDE_S * RATE_HZ),
+        )
+    ]
+    complete = bool(run.frames) and run.frames[-1] > end + AROUND_S * RATE_HZ
     return Said(
         number,
-        offset_ns + frame * clock.NS_PER_S // RATE_HZ,
-        whole=complete and len(around) >= ANSWERS and spread_ns <= STALLED_NS,
-        timed=spread_ns <= SPREAD_NS,
+        medians_ns[0] + frame * clock.NS_PER_S // RATE_HZ,
+        whole=complete and len(around) >= ANSWERS and max(around) - min(around) <= STALLED_NS,
+        timed=max(medians_ns) - min(medians_ns) <= SHIFT_NS,
     )
+
+
+def _answers(run: _Run, begin: float, end: float) -> list[int]:
+    """The offsets that were told between two frames."""
+    return run.offsets_ns[bisect_left(run.frames, begin) : bisect_left(run.frames, end)]
 
 
 class _SampleSpec(ctypes.Structure):
