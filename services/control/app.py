@@ -34,7 +34,21 @@ from causal.usage import Usage
 from . import key
 from .crew import Now
 from .desk import Desk, Facts
-from .effects import Answer, Close, Effect, Emit, MintToken, Publish, ReadSession, RequestId, Ring, Save, Ticket, refuse
+from .effects import (
+    Answer,
+    Close,
+    Effect,
+    Emit,
+    MintToken,
+    Publish,
+    ReadSession,
+    RequestId,
+    Ring,
+    Save,
+    SaveGrants,
+    Ticket,
+    refuse,
+)
 from .exporter import Exporter
 from .replies import Replies
 from .store import SessionStore
@@ -88,7 +102,7 @@ class Control:
         self._doorbell = me.context.socket(zmq.PUB)
         me.bind(self._doorbell, "doorbell")
         self._broker = BrokerLink(me, on_settled=self._on_settled)
-        self._desk = Desk(self._facts(), self._store.unsettled())
+        self._desk = Desk(self._facts(), self._store.unsettled(), self._store.grants())
         self._remember_starts()
         self._timer = me.loop.every(TICK_S, self._tick)
         self._carry_out(self._desk.open(_now()))
@@ -131,6 +145,8 @@ class Control:
                     self._reply(ticket, fields)
                 case Save(session):
                     self._save(session)
+                case SaveGrants(granted_s):
+                    self._save_grants(granted_s)
                 case Publish(event, key):
                     self._broker.publish(event, key=key)
                 case Emit(event):
@@ -151,6 +167,12 @@ class Control:
             self._store.save(session)
         except sqlite3.Error as error:
             log.error("the session cannot be saved, and would not outlive this process: %s", error)
+
+    def _save_grants(self, granted_s: dict[str, float]) -> None:
+        try:
+            self._store.save_grants(granted_s)
+        except sqlite3.Error as error:
+            log.error("permissions cannot be saved, and are forgotten with this process: %s", error)
 
     def _on_settled(self, publish: log_messages.Publish, _answer: log_messages.Stored | log_messages.Refused) -> None:
         """A session is settled when its end is in the event log."""

@@ -11,7 +11,7 @@ be heard) are held and answered from `tick`.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,7 +34,7 @@ from causal.messages.control import (
 
 from .bucket import Bucket
 from .crew import Crew, Now
-from .effects import Answer, Close, Effect, MintToken, ReadSession, Ring, Ticket, refuse
+from .effects import Answer, Close, Effect, MintToken, ReadSession, Ring, SaveGrants, Ticket, refuse
 from .engine_choice import choose_engine
 from .session import Session, Stream
 from .sources import Chosen, DeviceMissing, choose
@@ -76,10 +76,13 @@ class _Held:
 class Desk:
     """Holds at most 500 requests that wait; more are refused. One writer."""
 
-    def __init__(self, facts: Facts, unfinished: Iterable[Session] = ()) -> None:
+    def __init__(
+        self, facts: Facts, unfinished: Iterable[Session] = (), granted_s: Mapping[str, float] | None = None
+    ) -> None:
+        """`granted_s`: what a former controller granted, by the same clock as `Now.monotonic_s`."""
         self._facts = facts
         self._crew = Crew(unfinished)
-        self._bucket = Bucket(facts.new_sessions_per_minute)
+        self._bucket = Bucket(facts.new_sessions_per_minute, granted_s)
         self._held: list[_Held] = []
         self._close_by_s: float | None = None
         self._farewell_by_s: float | None = None
@@ -147,7 +150,10 @@ class Desk:
         if shutdown:
             self._told.add((poll.service, poll.instance))
         key = self._facts.key if poll.service == "stt" else None
+        known = self._bucket.granted_s
         granted = self._bucket.grant(poll.wishes, now.monotonic_s)
+        if not known.keys() >= set(granted):
+            effects.append(SaveGrants(self._bucket.granted_s))
         answer = Work(streams=work, key=key, granted=granted, shutdown=shutdown)
         return [*heard, *effects, Answer(ticket, {"ok": True} | wire.to_map(answer))]
 

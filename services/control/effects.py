@@ -38,6 +38,13 @@ class Save:
 
 
 @dataclass(frozen=True)
+class SaveGrants:
+    """Writes down when which wish was granted, before anybody hears of it: the account's minute outlives us."""
+
+    granted_s: dict[str, float]
+
+
+@dataclass(frozen=True)
 class Publish:
     """A durable event; the same `key` is stored once."""
 
@@ -86,4 +93,4 @@ def refuse(ticket: Ticket | None, code: str, message: str, hint: str = "") -> An
     return Answer(ticket, {"ok": False, "error": {"code": code, "message": message, "hint": hint}})
 
 
-Effect = Answer | Save | Publish | Emit | Ring | MintToken | ReadSession | Close
+Effect = Answer | Save | SaveGrants | Publish | Emit | Ring | MintToken | ReadSession | Close

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -17,7 +18,8 @@ LOCKED_WITHIN_S = 0.2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
     id TEXT PRIMARY KEY, started_unix_ns INTEGER NOT NULL, settled INTEGER NOT NULL, session TEXT NOT NULL
-) WITHOUT ROWID
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS grants (wish TEXT PRIMARY KEY, granted_s REAL NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -29,7 +31,7 @@ class SessionStore:
         self._db = sqlite3.connect(path, timeout=LOCKED_WITHIN_S, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.execute(SCHEMA)
+        self._db.executescript(SCHEMA)
 
     def save(self, session: Session) -> None:
         """Writes the session down as it is now."""
@@ -49,6 +51,17 @@ class SessionStore:
     def newest(self, limit: int = 200) -> list[Session]:
         """The latest sessions, newest first."""
         return self._load(f"SELECT id, session FROM sessions ORDER BY started_unix_ns DESC LIMIT {int(limit)}")
+
+    def save_grants(self, granted_s: Mapping[str, float]) -> None:
+        """Writes down when which wish was granted, in place of what was written before."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.execute("DELETE FROM grants")
+            self._db.executemany("INSERT INTO grants VALUES (?, ?)", granted_s.items())
+
+    def grants(self) -> dict[str, float]:
+        """What was written down last. Another start of the machine had another clock: such times may lie ahead."""
+        return dict(self._db.execute("SELECT wish, granted_s FROM grants"))
 
     def close(self) -> None:
         self._db.close()

@@ -29,6 +29,12 @@ def test_a_grant_whose_answer_was_lost_is_given_again_and_counts_once():
     assert bucket.grant([live("b")], 1.0) == ("b",)
 
 
+def test_grants_of_another_start_of_the_machine_which_seem_to_lie_ahead_do_not_count():
+    bucket = Bucket(1, {"before": 500_000.0})
+    assert bucket.grant([live("a")], 10.0) == ("a",)
+    assert bucket.granted_s == {"a": 10.0}
+
+
 def test_live_goes_before_backlog_in_one_poll():
     assert Bucket(2).grant([late("old"), live("new")], 0.0) == ("new",)
 

@@ -13,7 +13,19 @@ import pytest
 from causal import wire
 from causal.control.crew import Now
 from causal.control.desk import DEVICES_WITHIN_S, FAREWELL_WITHIN_S, MAX_HELD, SHUTDOWN_WITHIN_S, Desk, Facts
-from causal.control.effects import Answer, Close, Effect, Emit, MintToken, Publish, ReadSession, Ring, Save, Ticket
+from causal.control.effects import (
+    Answer,
+    Close,
+    Effect,
+    Emit,
+    MintToken,
+    Publish,
+    ReadSession,
+    Ring,
+    Save,
+    SaveGrants,
+    Ticket,
+)
 from causal.control.registry import SILENT_AFTER_S
 from causal.control.session import Session
 from causal.messages import CaptureError, CaptureStatus, ServiceStatus, SessionStatus
@@ -65,6 +77,7 @@ class Stack:
         self.closed = False
         self.saved: dict[str, bytes] = {}
         self.settled: set[str] = set()
+        self.granted_s: dict[str, float] = {}
         self._ids = itertools.count(1)
         self.desk = Desk(self.facts)
 
@@ -128,7 +141,7 @@ class Stack:
         self.now_s += away_s
         self.facts = dataclasses.replace(self.facts, stack=stack)
         left = [s for s in self.history() if s.id not in self.settled]
-        self.desk = Desk(self.facts, left)
+        self.desk = Desk(self.facts, left, self.granted_s)
         self.do(self.desk.open(self.now()))
 
     def do(self, effects: list[Effect]) -> None:
@@ -140,6 +153,8 @@ class Stack:
                         self.answers[ticket.id] = fields
                 case Save(session):
                     self.saved[session.id] = msgspec.json.encode(session)
+                case SaveGrants(granted_s):
+                    self.granted_s = granted_s
                 case Publish():
                     if effect.key is None or effect.key not in [known.key for known in self.published]:
                         self.published.append(effect)
@@ -709,6 +724,16 @@ def test_all_gateways_share_the_sessions_of_a_minute():
     assert stack.poll("stt", instance="2", wishes=wishes[1:]).granted == ("b",)
     stack.now_s += 62.0
     assert stack.poll("stt", instance="2", wishes=wishes[2:]).granted == ("c",)
+
+
+def test_a_controller_that_was_killed_has_not_forgotten_the_sessions_of_the_last_minute():
+    stack = ready(key="k", new_sessions_per_minute=2)
+    wishes = tuple(Wish(id=name, live=True) for name in "abc")
+    stack.poll("stt", wishes=wishes[:2])
+    stack.kill_controller()
+    assert stack.poll("stt", wishes=wishes[1:]).granted == ("b",), "what was granted before is granted again"
+    stack.now_s += 62.0
+    assert stack.poll("stt", wishes=wishes[2:]).granted == ("c",)
 
 
 def test_a_token_is_for_those_who_have_a_key():

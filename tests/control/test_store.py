@@ -100,3 +100,11 @@ def test_a_writer_beside_the_controller_is_an_error_soon_not_a_long_wait(path, s
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             store.save(session())
+
+
+def test_the_grants_that_were_written_last_come_back(path, store):
+    assert store.grants() == {}
+    store.save_grants({"a": 1.5, "b": 2.5})
+    store.save_grants({"b": 2.5, "c": 3.5})
+    with contextlib.closing(SessionStore(path)) as next_store:
+        assert next_store.grants() == {"b": 2.5, "c": 3.5}

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from causal import clock
+from causal import clock, wire
 from causal.broker.event_log import EventLog
 from causal.journal import JournalReader, JournalWriter
 from causal.journal_record import Recorded
@@ -23,7 +23,6 @@ from causal.stt.surroundings import Surroundings
 from causal.stt.target import Target
 from causal.testing.assemblyai_server import AssemblyAIServer
 from causal.testing.oracle_speech import speak, to_s16
-from causal import wire
 
 pytestmark = pytest.mark.live
 
