@@ -48,3 +48,20 @@ def test_the_first_of_several_sights_counts():
 
 def test_without_faults_there_is_nothing_to_tell():
     assert delays(said("mic", 3), [], []) == []
+
+
+def test_what_happens_in_an_outage_is_told_apart_and_the_outage_is_judged_by_what_follows_it():
+    speech = said("mic", 30)
+    arrivals = shown(speech[:5], 300) + shown(speech[5:15], 30_000) + shown(speech[15:], 300)
+    outage = Span("outage", 5.0 * EVERY_MS, 15.0 * EVERY_MS)
+    kill = Span("kill stt", 8.0 * EVERY_MS, 8.0 * EVERY_MS)
+    found = {delay.label: delay for delay in delays(speech, arrivals, [outage, kill])}
+    assert found["kill stt"].in_another and not found["outage"].in_another
+    assert found["outage"].live_again_ms == pytest.approx(WORD_MS + 300)
+
+
+def test_a_service_that_wants_to_be_left_alone_is_judged_from_when_it_may_be_asked():
+    speech = said("mic", 10)
+    arrivals = shown(speech[:4], 300) + shown(speech[4:6], 4000) + shown(speech[6:], 300)
+    fault = Span("close 1013", 4.0 * EVERY_MS, 4.0 * EVERY_MS, hold_ms=2.0 * EVERY_MS)
+    assert delays(speech, arrivals, [fault])[0].live_again_ms == pytest.approx(WORD_MS + 300)
