@@ -11,7 +11,7 @@ from causal.loop import AsyncLoop
 from causal.service import Options
 
 from .gateway import Gateway
-from .session import Timing
+from .timing import Timing
 
 
 @click.command("causal-stt")

@@ -18,9 +18,10 @@ from .connection import Connection, Frame
 from .failures import Failure
 from .lane import CHUNK_MS, Lane, Tile
 from .pacing import Pacer
-from .session import Action, Advance, GoLive, Publish, RollOver, Session, Timing, Warn
+from .session import Action, Advance, GoLive, Publish, RollOver, Session, Warn
 from .supply import Supply
 from .target import Target
+from .timing import Timing
 from .transcript import Scribe
 from .turns import Fact, Final, Void
 

@@ -32,10 +32,10 @@ from causal.service import Service
 from . import target
 from .options import Key
 from .permits import Permits
-from .session import Timing
 from .stream import SpeechStream
 from .supply import Supply
 from .surroundings import Surroundings
+from .timing import Timing
 
 log = logging.getLogger("causal.stt")
 

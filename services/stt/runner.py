@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Protocol
 
 from causal import clock
 from causal.errors import CausalError
 from causal.journal_record import Recorded
 from causal.messages import StreamName, TranscriptFinal, TranscriptPartial, TranscriptVoid
-from causal.messages.control import Assignment, Fault
+from causal.messages.control import Fault
 
 from .attempt import Attempt, Outcome
 from .backoff import Backoff
 from .failures import Failure, from_engine
 from .finals import FinalQueue
 from .health import Health
+from .home import Home
 from .lane import CHUNK_MS, Lane, Tile
-from .supply import Supply
 from .surroundings import Surroundings
 from .target import Target
 from .transcript import Scribe
@@ -46,35 +45,6 @@ PREROLL_CHUNKS = 10
 """So much of a silence is sent before the speech that ends it."""
 YIELD_CHUNKS = 100
 """A silence that is passed over is covered in such pieces."""
-
-
-class Home(Protocol):
-    """The stream whose lane it is."""
-
-    assignment: Assignment
-    supply: Supply
-
-    @property
-    def must_end(self) -> bool:
-        """Whether connections shall end before their lanes do."""
-
-    async def divide(self, queue: FinalQueue, *, patient: bool) -> FinalQueue:
-        """The lane for a session that has just begun: this one, or a new one where much has piled up."""
-
-    async def cut(self, queue: FinalQueue) -> bool:
-        """Ends the open lane amid speech; a new one goes on from there. False where that cannot be."""
-
-    def take_open(self) -> FinalQueue:
-        """The lane that has all that is to come. Whoever had another one leaves that to the others."""
-
-    def next_turn_prefix(self, lane: str) -> str:
-        """Makes the turns of a connection unique in the stream."""
-
-    def sent(self, recorded: Recorded) -> None:
-        """A chunk goes out."""
-
-    def say(self, queue: FinalQueue, event: TranscriptFinal | None, tile: Tile) -> None:
-        """A final, or a mark, for the broker."""
 
 
 class Runner:

@@ -25,6 +25,7 @@ from .backoff import Backoff
 from .finals import FinalQueue, Send
 from .health import Health
 from .lane import CHUNK_MS, SAMPLES_PER_MS, Lane, Tile, level
+from .lanes import Lanes
 from .runner import Runner
 from .seam import SEARCH_CHUNKS, seam
 from .supply import Supply
@@ -56,9 +57,8 @@ class SpeechStream:
         self._around = around
         self._answer: asyncio.Future[Claimed] | None = None
         self._news = asyncio.Event()
-        self._queues: dict[str, FinalQueue] = {}
-        """By lane, from the stream's start on; the open lane is the last."""
-        self._live = self._runner(self._queue(FIRST_LANE), live=True)
+        self._lanes = Lanes(assignment.stream, assignment.epoch, [FIRST_LANE])
+        self._live = self._runner(self._lanes.open, live=True)
         self._behind: Runner | None = None
         self._sent_ms: int | None = None
         self._final_ms: int | None = None
@@ -79,7 +79,7 @@ class SpeechStream:
 
     def settled(self, coverage: Coverage, answer: Stored | Refused) -> None:
         """The broker's answer to a final or a mark."""
-        queue = self._queues.get(coverage.lane)
+        queue = self._lanes.get(coverage.lane)
         if queue is None or not queue.awaits(coverage):
             return  # said before the stream was claimed anew, and said again since
         verdict, send = queue.settle(answer)
@@ -99,7 +99,7 @@ class SpeechStream:
 
     def report(self) -> StreamReport:
         """How it is, for the controller."""
-        backlog_ms = 0 if self.done else self._backlog_ms()
+        backlog_ms = 0 if self.done else self._lanes.backlog_ms(self.supply.next_index)
         health = self._live.health
         speech, fault = health.speech, health.fault
         if self._behind is not None:
@@ -157,7 +157,7 @@ class SpeechStream:
     async def _divide_before(self, index: int, queue: FinalQueue) -> FinalQueue:
         """The new lane, which begins in the quietest of the chunks before `index`; the old one where there is none."""
         first = self._place_of_seam(index, queue.lane)
-        if first is None:
+        if first is None or queue is not self._lanes.open:
             return queue
         claimed = await self._ask(str(first), first)
         new = next((lane for lane in claimed.lanes if lane.lane == self.asked_for), None)
@@ -165,14 +165,13 @@ class SpeechStream:
             return queue
         log.info("%s: new speech from chunk %d on, what is before it beside", self.assignment.stream, first)
         queue.lane.to_chunk = first
-        opened = self._queues[new.lane] = self._queue(new)
         self._news.set()
-        return opened
+        return self._lanes.add(new)
 
     def take_open(self) -> FinalQueue:
         """The lane that has all that is to come. What is left of the one that the caller had follows beside."""
         self._news.set()
-        return next(reversed(self._queues.values()))
+        return self._lanes.open
 
     def next_turn_prefix(self, lane: str) -> str:
         """Makes the turns of a connection unique in the stream."""
@@ -204,7 +203,7 @@ class SpeechStream:
             await asyncio.sleep(ASK_AGAIN_S)
             return
         self._out_of_step = False
-        self._queues = {lane.lane: self._queue(lane) for lane in claimed.lanes}
+        self._lanes = Lanes(self.assignment.stream, self.assignment.epoch, claimed.lanes)
         self._live = self._runner(self.take_open(), live=True, health=self._live.health)
         self._final_ms = self._covered_to_ms()
 
@@ -228,21 +227,17 @@ class SpeechStream:
 
     async def _catch_up(self) -> None:
         """The lanes behind the open one, one after the other; ends with the open one."""
-        given_up: set[str] = set()
+        given_up: list[FinalQueue] = []
         while not self.must_end:
             self._news.clear()
-            behind = [
-                queue
-                for name, queue in self._queues.items()
-                if name not in given_up and queue is not self._live.queue and _has_end(queue)
-            ]
-            if behind:
-                self._behind = self._runner(behind[0], live=False)
+            behind = self._lanes.behind([*given_up, self._live.queue])
+            if behind is not None:
+                self._behind = self._runner(behind, live=False)
                 self._around.changed()
                 await self._behind.run()
                 self._behind = None
                 self._around.changed()
-                given_up.add(behind[0].lane.name)
+                given_up.append(behind)
             elif self._live.said:
                 return
             else:
@@ -250,7 +245,7 @@ class SpeechStream:
 
     async def _all_stored(self) -> bool:
         """Waits until the broker has every final. False when one was refused."""
-        while any(len(queue) for queue in self._queues.values()) and not self.must_end:
+        while not self._lanes.all_stored and not self.must_end:
             self._news.clear()
             await self._news.wait()
         return not self.must_end
@@ -264,21 +259,11 @@ class SpeechStream:
         place = seam([level(recorded.samples) for recorded in last if recorded], first)
         return place if place > lane.promised_to else None
 
-    def _backlog_ms(self) -> int:
-        newest = self.supply.next_index
-        ends = ((queue.lane, queue.lane.to_chunk or newest) for queue in self._queues.values())
-        return sum(max(0, end - max(lane.next_index, lane.promised_to)) for lane, end in ends) * CHUNK_MS
-
     def _covered_to_ms(self) -> int | None:
         """Up to where everything is covered."""
-        lanes = [queue.lane for queue in self._queues.values()]
-        first = next((lane for lane in lanes if lane.to_chunk is None or lane.covered_to < lane.to_chunk), None)
-        last = self.supply.get(first.covered_to - 1) if first and first.covered_to else None
+        covered_to = self._lanes.covered_to
+        last = self.supply.get(covered_to - 1) if covered_to else None
         return _end_ms(last) if last else self._final_ms
-
-    def _queue(self, lane: LaneRange) -> FinalQueue:
-        made = Lane(lane.lane, lane.covered_to, from_chunk=lane.from_chunk, to_chunk=lane.to_chunk)
-        return FinalQueue(self.assignment.stream, made, self.assignment.epoch)
 
     def _runner(self, queue: FinalQueue, *, live: bool, health: Health | None = None) -> Runner:
         health = health or Health(self.assignment.stream, self._around.changed)
@@ -302,10 +287,6 @@ def _no_open_lane(claimed: Claimed) -> Fault:
         hint="Is causal-broker of another release? Restart the whole stack; it is asked again every second.",
         retrying=True,
     )
-
-
-def _has_end(queue: FinalQueue) -> bool:
-    return queue.lane.to_chunk is not None and not queue.lane.all_promised
 
 
 def _end_ms(recorded: Recorded) -> int:

@@ -10,8 +10,8 @@ from causal.messages import Event, TranscriptFinal
 from causal.messages.control import Assignment
 from causal.messages.log import Claim, Coverage
 
-from .session import Timing
 from .target import Target
+from .timing import Timing
 
 
 @dataclass(frozen=True)

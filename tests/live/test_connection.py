@@ -10,8 +10,9 @@ from causal import clock
 from causal.stt.connection import Connection, Frame
 from causal.stt.failures import Failure
 from causal.stt.options import Key, Options
-from causal.stt.session import Action, GoLive, Publish, Session, Timing
+from causal.stt.session import Action, GoLive, Publish, Session
 from causal.stt.target import Target
+from causal.stt.timing import Timing
 from causal.stt.turns import Final
 from causal.testing.assemblyai_server import AssemblyAIServer, Faults
 from causal.testing.oracle_speech import silence, speak, to_s16

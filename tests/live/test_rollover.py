@@ -16,11 +16,11 @@ from causal.messages.audio import CHUNK_SAMPLES
 from causal.messages.control import Assignment
 from causal.messages.log import HEARD_SILENCE, Claim, Coverage, Publish, Replay
 from causal.stt.options import Key, Options
-from causal.stt.session import Timing
 from causal.stt.stream import SpeechStream
 from causal.stt.supply import Supply
 from causal.stt.surroundings import Surroundings
 from causal.stt.target import Target
+from causal.stt.timing import Timing
 from causal.testing.assemblyai_server import AssemblyAIServer
 from causal.testing.oracle_speech import speak, to_s16
 

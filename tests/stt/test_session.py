@@ -19,12 +19,12 @@ from causal.stt.session import (
     SendText,
     Session,
     State,
-    Timing,
     Warn,
     Woke,
     WriteBegan,
     WriteEnded,
 )
+from causal.stt.timing import Timing
 from causal.stt.turns import Final, Partial, Void
 
 UNIX_S = 1_700_000_000.0
