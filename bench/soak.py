@@ -48,7 +48,7 @@ def main(minutes: float, seed: int, kinds: tuple[str, ...], wrong_edges: bool, c
     """Runs the laboratory, and writes the page."""
     with Laboratory(PROCFILE, minutes, wrong_edges=wrong_edges, concurrency=concurrency) as laboratory:
         outcome = laboratory.run(plan(seed, minutes, kinds or tuple(TARGETS)), print)
-        log = laboratory.stack.log(100_000)
+        log = laboratory.stack.log(100_000) + "\n" + "\n".join(map(str, outcome.verdict.errors_ms))
     chosen = "".join(f" --kind {kind}" for kind in kinds) + (" --wrong-edges" if wrong_edges else "")
     chosen += f" --concurrency {concurrency}" if concurrency else ""
     page.write(

@@ -8,13 +8,13 @@ file:<absolute path>?speed=max     as fast as the ring is emptied
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from causal import clock
 from causal.clock import NS_PER_S
 from causal.errors import SourceError
 from causal.messages.control import Device
@@ -97,14 +97,15 @@ class FileStream:
         frame = min(listener.start_ns * rate_hz // NS_PER_S, file.frames)
         buffer = np.zeros((max(1, rate_hz * self._block_ms // 1000), channels), np.float32)
         listener.on_format(rate_hz, channels)
-        began_ns, began_frame = clock.now_ns(), frame
+        began_ns, began_frame = time.monotonic_ns(), frame
         if frame:
             file.seek(frame)
         while frame < file.frames:
             block = _read(file, buffer, self._source.path)
             if not len(block):
                 raise _cut_short(self._source.path, frame / rate_hz, file.frames / rate_hz)
-            # Like a device: a block comes when its last sample is over. The schedule is absolute, so it never drifts.
+            # Like a device: a block comes when its last sample is over. The schedule is absolute, so it never drifts; a
+            # sleep of the machine does not count.
             due_ns = began_ns + (frame + len(block) - began_frame) * NS_PER_S / (rate_hz * self._source.speed)
             if not self._wait_until(due_ns) or not self._wait_for_room(len(block)):
                 return
@@ -114,7 +115,7 @@ class FileStream:
 
     def _wait_until(self, due_ns: float) -> bool:
         """False when closing."""
-        left_s = (due_ns - clock.now_ns()) / NS_PER_S
+        left_s = (due_ns - time.monotonic_ns()) / NS_PER_S
         return not (self._closing.wait(left_s) if left_s > 0 else self._closing.is_set())
 
     def _wait_for_room(self, frames: int) -> bool:

@@ -43,6 +43,9 @@ FIRST_TIMINGS = 3
 TIMING_WITHIN_S = 0.5
 """A server that does not answer in this time gets no more patience: then arrival stands for time."""
 
+SLEPT_NS = 100 * clock.NS_PER_MS
+"""A machine that has slept for so long has heard nothing for so long."""
+
 PLAUSIBLE_NS = 5 * NS_PER_S
 """A latency beyond this, either way, is a server's mistake."""
 
@@ -79,6 +82,7 @@ class PulseStream:
         self._timings = 0
         self._asked_ns = 0
         self._patient_since_ns: int | None = None
+        self._slept_ns = clock.slept_ns()
         self._on_context = libpulse.Notify(self._context_changed)
         self._on_info = libpulse.SourceInfoReply(self._info_came)
         self._on_stream = libpulse.Notify(self._stream_changed)
@@ -158,7 +162,11 @@ class PulseStream:
                 self._lose(self._explained(self._pa.context_errno(self._context), connected=True))
 
     def _samples_came(self, stream: int, waiting_bytes: int, _: Any) -> None:
-        now_ns = clock.now_ns()
+        now_ns, slept_ns = clock.now_ns(), clock.slept_ns()
+        if slept_ns - self._slept_ns >= SLEPT_NS:
+            self._tell_hole("suspended")
+            self._forget_timing()
+        self._slept_ns = slept_ns
         if self._timings < FIRST_TIMINGS or now_ns - self._asked_ns >= TIMING_EVERY_S * NS_PER_S:
             self._asked_ns = now_ns
             self._let_go(self._pa.stream_update_timing_info(stream, self._on_timing, None))
@@ -170,7 +178,7 @@ class PulseStream:
             self._take_all(stream)
 
     def _timing_came(self, stream: int, success: int, _: Any) -> None:
-        if self._over or not success:
+        if self._over or not success or self._pa.stream_is_suspended(stream) > 0:
             return
         start_ns = self._start_by(self._pa.stream_get_timing_info(stream).contents)
         self._timings += 1
@@ -248,14 +256,18 @@ class PulseStream:
         self._portion.begin(self._read_frames)
 
     def _suspended(self, stream: int, _: Any) -> None:
-        if self._pa.stream_is_suspended(stream) > 0:
-            self._take_all(stream)
-            self._tell_hole("suspended")
-            self._on_suspended_device(True)
-        else:
-            self._start_ns = self._patient_since_ns = None
-            self._timings = self._asked_ns = 0
-            self._on_suspended_device(False)
+        # At both ends: what was on its way when the device was suspended still comes, and what comes when it goes on
+        # does not follow that.
+        suspended = self._pa.stream_is_suspended(stream) > 0
+        self._take_all(stream)
+        self._tell_hole("suspended")
+        if not suspended:
+            self._forget_timing()
+        self._on_suspended_device(suspended)
+
+    def _forget_timing(self) -> None:
+        self._start_ns = self._patient_since_ns = None
+        self._timings = self._asked_ns = 0
 
     def _overflowed(self, stream: int, _: Any) -> None:
         self._take_all(stream)

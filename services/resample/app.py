@@ -70,6 +70,7 @@ class Resample:
         self._gateways: dict[str, zmq.Socket[bytes]] = {}
         self._background = Background()
         self._latency = Latency()
+        self._knows_work = False
         self._bad_messages = 0
         self._waiting_blocks = 0
         self._chunks_not_sent = 0
@@ -81,7 +82,7 @@ class Resample:
         me.bind(self._next, f"resample-{me.instance}.next")
         me.loop.on_readable(self._inbox, self._receive)
         self._timer = me.loop.every(IDLE_TICK_S, self._tick)
-        me.loop.every(RETENTION_PERIOD_S, self._delete_old)
+        self._retention = me.loop.every(RETENTION_PERIOD_S, self._delete_old)
         me.loop.every(RECORD_PERIOD_S, self._record)
         self._broker = BrokerLink(me)
         self._control = ControlLink(me, report=self._report, on_work=self._on_work)
@@ -91,6 +92,9 @@ class Resample:
 
     def _on_work(self, work: Work) -> None:
         now_s = time.monotonic()
+        if not self._knows_work:
+            self._knows_work = True
+            self._retention.hurry()
         for assignment in work.streams:
             duty = self._duties.get(assignment.stream) or self._open(assignment, now_s)
             if duty is not None:
@@ -210,6 +214,9 @@ class Resample:
                 self._background.do(duty.recording.step)
 
     def _delete_old(self) -> None:
+        """Not before it is known which sessions live: by a clock that was just set, all may look old."""
+        if not self._knows_work:
+            return
         keep_s = self._me.settings.journal_hours * 3600
         live = frozenset(StreamName.parse(name).session for name in self._duties)
         root = self._me.paths.journal

@@ -8,6 +8,8 @@ CHUNK_MS = CHUNK_SAMPLES * 1000 // CHUNK_RATE_HZ
 
 SERVICE_RATE = 1.25
 """How much faster than real time AssemblyAI takes audio in; the rest it would only buffer."""
+SERVICE_BURST_MS = 4000
+"""What a new lane may begin with: the search for its seam, and the second before it."""
 SERVICE_AHEAD_MS = 60_000
 """A fifth of what it buffers before it closes."""
 ENGINE_AHEAD_MS = 20_000
@@ -17,12 +19,12 @@ ENGINE_AHEAD_MS = 20_000
 class Pacer:
     """Says when the next chunk of one connection may go.
 
-    `rate`: at most so many times real time, with two seconds at once at the start or after a pause; `None`: no such
+    `rate`: at most so many times real time, with `burst_ms` at once at the start or after a pause; `None`: no such
     limit. `ahead_ms`: at most so much more than the service says it has taken in. A service that paces by rate and
     never says so is trusted; one without a rate must say so.
     """
 
-    def __init__(self, now_s: float, *, rate: float | None, ahead_ms: int, burst_ms: int = 2000) -> None:
+    def __init__(self, now_s: float, *, rate: float | None, ahead_ms: int, burst_ms: int = SERVICE_BURST_MS) -> None:
         self._rate = rate
         self._ahead_ms = ahead_ms
         self._burst_ms = burst_ms

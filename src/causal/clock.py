@@ -28,6 +28,11 @@ else:
         return time.clock_gettime_ns(_WITH_SLEEP)
 
 
+def slept_ns() -> int:
+    """How long the machine has slept since it was started, where a clock tells; else always the same."""
+    return now_ns() - time.monotonic_ns()
+
+
 def now_s() -> float:
     """The capture clock in seconds, for deadlines."""
     return now_ns() / NS_PER_S

@@ -15,7 +15,7 @@ def run(pacer: Pacer, *, seconds: float, supply_ms: float = 1e9, step_s: float =
 
 
 def test_a_backlog_goes_to_the_service_at_five_quarters_of_real_time():
-    assert run(Pacer.for_service(0.0), seconds=40) == pytest.approx(40_000 * 1.25 + 2000, abs=200)
+    assert run(Pacer.for_service(0.0), seconds=40) == pytest.approx(40_000 * 1.25 + 4000, abs=200)
 
 
 def test_live_audio_never_waits():

@@ -48,6 +48,8 @@ class Verdict:
     """Words that nobody said there: source, number, where. Next to a gap they are remains of a word that it cut."""
     worst_error_ms: dict[str, float] = field(default_factory=dict)
     """By source, beyond what the decoder's steps and the source's own slack explain."""
+    errors_ms: list[tuple[Utterance, float]] = field(default_factory=list)
+    """Of each utterance that was timed: how late its first word seems to begin; for whoever looks into it."""
 
     @property
     def is_flawless(self) -> bool:
@@ -199,6 +201,8 @@ def _judge_time(
     heard = [(which, starts[which]) for starts in found.whole for which in timed_words]
     heard += [(which, start_ms) for which in timed_words for start_ms in found.pieces.get(which, ())]
     worst_ms = verdict.worst_error_ms
+    if heard:
+        verdict.errors_ms.append((utterance, heard[0][1] - utterance.word_ms(heard[0][0])))
     for which, start_ms in heard:
         error_ms = start_ms - utterance.word_ms(which)
         beyond_ms = max(error_ms - slack_ms, -DECODE_MS - slack_ms - error_ms, 0.0)

@@ -32,7 +32,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "suspend": ("speakers", "microphone"),
     "sound-server": ("",),
     "disk-full": ("",),
-    "clock-jump": ("-3600", "-0.5", "0", "0.5", "3600", "200000"),
+    "clock-jump": ("-3600", "-0.5", "0", "0.5", "3600", "80000"),
     "sleep": ("5", "60", "3600"),
 }
 """To what each kind of fault may be done. A clock jumps to so many seconds from the right time, and stays there until

@@ -1,0 +1,117 @@
+"""What a stream makes of libpulse's callbacks; the library is told what to answer. `tests/live/test_pulse.py` has it
+with a real server."""
+
+import ctypes
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from causal import clock
+from causal.capture import libpulse
+from causal.capture.intake import Intake
+from causal.capture.portion import Portion
+from causal.capture.pulse_stream import PulseStream
+from causal.capture.ring import Ring
+
+RATE_HZ = 48_000
+BLOCK = RATE_HZ // 4
+STREAM = 1
+TIMING_WITHIN_BLOCKS = 20
+"""Until the stream does not wait any more for the server to say how late it is."""
+
+
+class Library:
+    """Answers 1 to whatever it is not told about."""
+
+    def __init__(self) -> None:
+        self.suspended = 0
+        self.waiting = np.zeros(0, np.float32)
+
+    def stream_is_suspended(self, _stream: int) -> int:
+        return self.suspended
+
+    def stream_readable_size(self, _stream: int) -> int:
+        return self.waiting.nbytes
+
+    def stream_peek(self, _stream: int, data: Any, size: Any) -> int:
+        ctypes.cast(data, ctypes.POINTER(ctypes.c_void_p))[0] = self.waiting.ctypes.data
+        ctypes.cast(size, ctypes.POINTER(ctypes.c_size_t))[0] = self.waiting.nbytes
+        return 0
+
+    def stream_drop(self, _stream: int) -> None:
+        self.waiting = np.zeros(0, np.float32)
+
+    def __getattr__(self, name: str) -> Callable[..., int]:
+        return lambda *_: 1
+
+
+@pytest.fixture
+def library(monkeypatch) -> Library:
+    fake = Library()
+    monkeypatch.setattr(libpulse, "library", lambda: fake)
+    return fake
+
+
+class Machine:
+    """A stream that hears a block whenever `deliver` is called, and what its ring made of it."""
+
+    def __init__(self, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.library = library
+        self.slept_ns = 0
+        now_ns = itertools.count(10 * clock.NS_PER_S, 50 * clock.NS_PER_MS)
+        monkeypatch.setattr(clock, "now_ns", lambda: next(now_ns) + self.slept_ns)
+        monkeypatch.setattr(clock, "slept_ns", lambda: self.slept_ns)
+        intake, self.ring = Intake(lambda: None), Ring()
+        self.stream = PulseStream("microphone", intake, 50, on_suspended=lambda _: None)
+        self.stream._spec.rate, self.stream._spec.channels = RATE_HZ, 1
+        self.stream._scratch = np.zeros((RATE_HZ, 1), np.float32)
+        self.stream._scratch_address = self.stream._scratch.ctypes.data
+        self.stream._portion = Portion(RATE_HZ)
+        self.stream._start_ns = 10 * clock.NS_PER_S
+        intake.on_format(RATE_HZ, 1)
+        intake.attach(self.ring)
+
+    def suspend(self, suspended: bool) -> None:
+        self.library.suspended = int(suspended)
+        self.stream._suspended(STREAM, None)
+
+    def deliver(self) -> None:
+        self.library.waiting = np.ones(BLOCK, np.float32)
+        for _ in range(TIMING_WITHIN_BLOCKS):
+            self.stream._samples_came(STREAM, self.library.waiting.nbytes, None)
+
+    def segments(self) -> list[tuple[int, str]]:
+        blocks = [self.ring.held(n) for n in range(self.ring.head)]
+        return [(block.segment, block.gap_reason) for block in blocks]
+
+
+@pytest.fixture
+def machine(library, monkeypatch) -> Machine:
+    return Machine(library, monkeypatch)
+
+
+def test_what_comes_after_a_suspension_does_not_follow_what_was_on_its_way_when_it_began(machine):
+    machine.deliver()
+    machine.suspend(True)
+    machine.deliver()
+    machine.suspend(False)
+    machine.deliver()
+    assert machine.segments() == [(0, ""), (1, "suspended"), (2, "suspended")]
+
+
+@pytest.mark.parametrize("slept_s", [3, 3600])
+def test_what_comes_after_the_machine_s_sleep_begins_anew_at_once(machine, slept_s):
+    machine.deliver()
+    machine.slept_ns += slept_s * clock.NS_PER_S
+    machine.deliver()
+    assert machine.segments() == [(0, ""), (1, "suspended")]
+    assert machine.ring.held(1).captured_ns - machine.ring.held(0).captured_ns > slept_s * clock.NS_PER_S
+
+
+def test_a_machine_that_is_awake_hears_in_one_piece(machine):
+    machine.deliver()
+    machine.deliver()
+    assert machine.segments() == [(0, ""), (0, "")]
