@@ -25,19 +25,19 @@ def test_live_audio_never_waits():
         pacer.sent(n * 0.1)
 
 
-def test_a_pause_earns_no_more_than_two_seconds():
+def test_a_pause_earns_no_more_than_four_seconds():
     pacer = Pacer.for_service(0.0)
     assert pacer.wait_s(3600.0) == 0.0
     sent = 0
     while pacer.wait_s(3600.0) == 0.0:
         pacer.sent(3600.0)
         sent += 1
-    assert sent == 20
+    assert sent == 40
 
 
 def test_the_wait_is_as_long_as_it_takes():
     pacer = Pacer.for_service(0.0)
-    for _ in range(20):
+    for _ in range(40):
         pacer.sent(0.0)
     assert pacer.wait_s(0.0) == pytest.approx(0.08)
     assert pacer.wait_s(0.08) == pytest.approx(0.0, abs=1e-9)
