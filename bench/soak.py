@@ -86,8 +86,7 @@ def parts(outcome: Outcome) -> list[str]:
 def figures(outcome: Outcome) -> list[list[object]]:
     verdict = outcome.verdict
     reasons = Counter(gap.reason for gap in outcome.gaps)
-    distances = [two.begin_ms - one.begin_ms for one, two in zip(outcome.spans, outcome.spans[1:], strict=False)]
-    mean_s = statistics.mean(distances) / 1000 if distances else 0.0
+    mean_s = outcome.vitals[-1].at_s / max(1, len(outcome.spans))
     return [
         ["faults", f"{len(outcome.spans)}, one each {mean_s:.1f} s", "one each 5–15 s"],
         ["utterances spoken", verdict.spoken, ""],
