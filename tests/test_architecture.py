@@ -18,7 +18,16 @@ FOLDERS = {"causal": ROOT / "src/causal", "causal.broker": ROOT / "broker", "cau
 SERVICES = set(FOLDERS) - {"causal", "causal.config"}
 
 TALKERS = {
-    "src/causal": {"broker_link", "control_link", "export", "loop", "service", "subscription", "transport"},
+    "src/causal": {
+        "async_loop",
+        "broker_link",
+        "control_link",
+        "export",
+        "loop",
+        "service",
+        "subscription",
+        "transport",
+    },
     "src/causal/testing": {"event_record", "fake_controller", "lone_gateway", "one_loop", "stack"},
     "broker": {"app"},
     "services/capture": {"app", "outlet"},

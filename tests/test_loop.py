@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import zmq
 
-from causal import loop as loop_module
-from causal.loop import BATCH, AsyncLoop, Loop, Timer, receive_all, send_now
+from causal import async_loop
+from causal.async_loop import AsyncLoop
+from causal.loop import BATCH, Loop, Timer, receive_all, send_now
 
 Story = Callable[[Any], None]
 
@@ -86,7 +87,7 @@ def test_what_came_before_anybody_listened_is_read_too(run, pair):
 @on_both_loops
 def test_an_answer_that_comes_while_sending_is_read_at_once(run, context, monkeypatch):
     """Sending may take the news from the descriptor; whoever trusts it alone waits for ever."""
-    monkeypatch.setattr(loop_module, "RECHECK_S", 60.0)
+    monkeypatch.setattr(async_loop, "RECHECK_S", 60.0)
     server, client = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
     server.bind("inproc://server")
     client.connect("inproc://server")

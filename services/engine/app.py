@@ -14,9 +14,9 @@ from pathlib import Path
 import click
 
 from causal import service
+from causal.async_loop import AsyncLoop
 from causal.control_link import ControlLink
 from causal.errors import CausalError, EngineError
-from causal.loop import AsyncLoop
 from causal.messages.control import Fault
 from causal.paths import Paths
 from causal.service import Options

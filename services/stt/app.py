@@ -7,7 +7,7 @@ import asyncio
 import click
 
 from causal import service
-from causal.loop import AsyncLoop
+from causal.async_loop import AsyncLoop
 from causal.service import Options
 
 from .gateway import Gateway

@@ -16,13 +16,14 @@ import numpy as np
 import zmq
 
 from causal import wire
+from causal.async_loop import AsyncLoop
 from causal.broker_link import BrokerLink
 from causal.control_link import ControlLink
 from causal.errors import WireError
 from causal.journal import JournalReader
 from causal.journal_record import Recorded, folder_of
 from causal.latency import Latency
-from causal.loop import AsyncLoop, receive_all
+from causal.loop import receive_all
 from causal.messages import Chunk, QueueDepth, TranscriptFinal
 from causal.messages.audio import CHUNK_SAMPLES
 from causal.messages.control import Assignment, Work

@@ -25,7 +25,6 @@ from typing import Any, Literal, TypeVar
 import msgspec
 import zmq
 from zmq.utils import z85
-from zmq.utils.monitor import recv_monitor_message
 
 from causal import whole_file
 from causal.errors import ConfigError
@@ -211,6 +210,8 @@ def look(context: Context, paths: Paths, name: str) -> Found:
     if find(paths, name) is None:
         return "there" if _listens(paths.address(name)) else "away"
     wanted = GREETED | REFUSED | NOT_OURS | NOBODY
+    from zmq.utils.monitor import recv_monitor_message  # brings asyncio along, which nobody else here needs
+
     with context.socket(zmq.DEALER) as socket, socket.get_monitor_socket(wanted) as monitor:
         socket.linger = 0
         Line(socket, paths, name)

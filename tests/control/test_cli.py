@@ -222,6 +222,12 @@ def test_help_imports_nothing_that_takes_time() -> None:
     assert not modules & {"zmq", "numpy", "asyncio", "msgspec", "psutil", "causal.messages"}
 
 
+def test_a_question_to_the_stack_imports_no_more_than_it_needs() -> None:
+    script = "import sys; import causal.control.cli, causal.control.client, causal.control.tables; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"numpy", "asyncio", "ssl", "psutil"}
+
+
 def test_a_path_too_long_for_sockets_is_told(paths: Paths, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CAUSAL_RUNTIME_DIR", str(tmp_path / ("x" * 100)))
     result = run("status")
