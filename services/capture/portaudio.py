@@ -13,7 +13,7 @@ from pathlib import Path
 from causal import permission
 from causal.messages.control import Device
 
-from . import driver_stream
+from . import core_audio, driver_stream
 from .backend import Listener, Stream
 from .driver_frames import Order
 from .polled_devices import PolledDevices, Watchers
@@ -51,9 +51,8 @@ class PortAudioBackend:
 
 
 def _poll(told: Callable[[], None]) -> PolledDevices:
-    if sys.platform == "linux":
-        return PolledDevices(_list, told, LOOK_EVERY_S, _linux_sign)
-    return PolledDevices(_list, told, LIST_EVERY_S)
+    sign = _linux_sign if sys.platform == "linux" else core_audio.device_sign() if sys.platform == "darwin" else None
+    return PolledDevices(_list, told, LOOK_EVERY_S if sign else LIST_EVERY_S, sign)
 
 
 def _list() -> list[Device]:
