@@ -9,7 +9,7 @@ from causal.journal import JournalReader
 from causal.journal_record import folder_of
 from causal.testing.stack import Stack
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
 MAC = '''
 """A Mac whose loudspeakers play a tone, and whose tap fails once."""
@@ -40,15 +40,17 @@ def test_the_systems_sound_of_a_mac_is_journaled_and_a_tap_that_fails_is_opened_
     (tmp_path / "mac.py").write_text(MAC)
     with Stack(procfile, ["broker", "control", "resample"]) as stack:
         stack.launch(sys.executable, str(tmp_path / "mac.py"))
-        reply = stack.until(lambda: (r := stack.ask("start", sources=["system"], engine="local"))["ok"] and r, 20.0)
+        stack.until(lambda: "tap:system" in [device["id"] for device in stack.ask("list", 20.0)["devices"]], 20.0)
+        reply = stack.ask("start", 20.0, sources=["system"], engine="local")
+        assert reply["ok"], reply
         name = f"{reply['session']}/system"
 
         def seen() -> dict:
-            return stack.ask("status")["sessions"][0]["streams"][0]
+            return stack.ask("status", 20.0)["sessions"][0]["streams"][0]
 
         stack.until(lambda: seen()["captured_ms"] > 2000, 20.0)
         assert (seen()["device"], seen()["state"]) == ("tap:system", "capturing")
-        stack.ask("stop", session=reply["session"], timeout_s=0.0)
+        stack.ask("stop", 20.0, session=reply["session"], timeout_s=0.0)
         stack.until(lambda: any(chunk.end for chunk, _ in journal(stack, name)), 20.0)
         chunks = journal(stack, name)
     assert len({chunk.run_started_ns for chunk, _ in chunks if chunk.valid}) == 2
