@@ -20,6 +20,8 @@ from causal.testing.stack import Stack
 pytestmark = pytest.mark.live
 
 FLOOD = 20_000
+WINDOW = 500
+"""Unanswered questions of one client. ZeroMQ drops answers beyond a thousand that wait for it."""
 PATIENCE_MS = 5000
 
 
@@ -219,7 +221,7 @@ def test_a_flood_of_bad_requests_is_answered_and_others_hardly_wait(stack, conte
     answered = 0
     for sent in range(FLOOD):
         dealer.send_multipart([b"", frames[sent % len(frames)]])
-        while dealer.poll(0):
+        while dealer.poll(0) or sent - answered >= WINDOW:
             assert not reply(dealer)["ok"]
             answered += 1
         if sent % 2000 == 0:

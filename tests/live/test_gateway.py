@@ -215,7 +215,7 @@ def test_the_local_engine_is_found_by_its_file(stack):
 def test_a_connection_lost_in_a_backlog_loses_no_word_though_more_was_sent_than_heard(stack):
     stack.server.rules.paced = True
     stack.say(np.concatenate([sentence(n, n + 1, n + 2) for n in range(1, 16, 3)]), speed=None)
-    stack.wait(lambda: len(stack.finals()) == 2)
+    stack.wait(lambda: len(stack.finals()) >= 2)
     stack.server.abort_all()
     stack.end()
     stack.wait_done(25)

@@ -11,7 +11,7 @@ import shutil
 from types import TracebackType
 from typing import Any, Self
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from causal.control.page_link import new_link
 from causal.testing.stack import Stack
@@ -31,6 +31,7 @@ class Chromium:
         self.errors: list[str] = []
 
     def __enter__(self) -> Self:
+        expect.set_options(timeout=LOOKS_WITHIN_MS)
         self._playwright = sync_playwright().start()
         try:
             self.browser: Browser = self._playwright.chromium.launch(
