@@ -47,6 +47,7 @@ bench:
 	$(call ready,test)
 	$(PYTHON) bench/stack.py
 	$(PYTHON) bench/journal.py
+	$(PYTHON) bench/devices.py
 	$(PYTHON) bench/resample.py
 	$(PYTHON) bench/engine.py
 	$(PYTHON) bench/wer.py

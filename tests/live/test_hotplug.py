@@ -3,7 +3,9 @@
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from causal.testing.device_churn import PROCESSES, Churn
 from causal.testing.pipewire_server import PrivatePipeWire
@@ -72,3 +74,75 @@ def test_whatever_comes_and_goes_the_session_hears_the_right_devices_and_leaks_n
     for source in ("system", "system-2"):
         assert found.sources[source].system_dbfs == pytest.approx(-12.0, abs=1.0)
         assert found.sources[source].mic_dbfs < FOREIGN_DBFS
+
+
+def test_a_device_that_comes_back_with_another_format_is_heard_in_that(server, tmp_path, ears_on):
+    """As a Bluetooth headset that changes its profile."""
+    module = server.add_sink("headset")
+    with ears_on(server.server) as ears:
+        ring = ears.listen("pulse:headset.monitor")
+        ears.hear(0.5)
+        server.unload(module)
+        server.add_sink("headset", rate_hz=16_000, channels=1)
+        ears.until(lambda: (ring.rate_hz, ring.channels) == (16_000, 1))
+        player = server.play(tone(tmp_path, 800), "headset")
+        ears.until(lambda: np.any(ears.blocks()[-1].samples))
+        ears.hear(0.5)
+        player.kill()
+        player.wait()
+        assert ears.reasons() == ["device-lost"]
+        assert [(b.rate_hz, b.channels) for b in ears.blocks() if not b.segment_frame] == [(48_000, 2), (16_000, 1)]
+        assert all(seam_ms > 0 for seam_ms in seams_ms(ears))
+        sound = ears.blocks()[-1].samples[:, 0]
+        crossings = np.count_nonzero(np.diff(np.signbit(sound))) / len(sound) * 16_000 / 2
+        assert crossings == pytest.approx(800, rel=0.1)
+
+
+def test_an_unplugged_loopback_hears_nothing_of_the_microphone_and_is_taken_up_again(server, tmp_path, ears_on):
+    server.add_sink("throat")
+    server.pactl("load-module", "module-remap-source", "source_name=voice", "master=throat.monitor")
+    server.pactl("set-default-source", "voice")
+    module = server.add_sink("headphones")
+    player = server.play(tone(tmp_path, 800), "throat")
+    with ears_on(server.server) as ears:
+        ears.listen("pulse:voice", "s/mic")
+        ears.until(lambda: ears.rings["s/mic"].head and ears.blocks("s/mic")[-1].samples.any())
+        ears.listen("pulse:headphones.monitor")
+        ears.hear(0.3)
+        for _ in range(3):
+            server.unload(module)
+            ears.until(lambda: ears.state() == "failed")
+            assert ears.error().code == "device-lost"
+            ears.hear(0.3, "s/mic")
+            module = server.add_sink("headphones")
+            ears.until(lambda: ears.state() == "capturing")
+            ears.hear(0.2)
+        assert ears.reasons() == ["device-lost"] * 3
+        assert not ears.sound().any()
+        assert ears.reasons("s/mic") == []
+        assert np.abs(ears.sound("s/mic")).max() > 0.1
+    player.kill()
+    player.wait()
+
+
+def test_a_restarted_server_is_taken_up_again_by_all_sources(server, ears_on):
+    with ears_on(server.server) as ears:
+        for source in ("mic", "system"):
+            ears.listen(source, f"s/{source}")
+        ears.hear(0.5, "s/mic")
+        ears.hear(0.1, "s/system")
+        server.stop()
+        ears.until(lambda: ears.state("s/mic") == ears.state("s/system") == "failed")
+        assert ears.error("s/mic").retryable
+        server.start()
+        for source in ("mic", "system"):
+            ears.until(lambda stream=f"s/{source}": ears.state(stream) == "capturing")
+            ears.hear(0.3, f"s/{source}")
+            assert ears.reasons(f"s/{source}") == ["device-lost"]
+
+
+def tone(folder: Path, hz: int) -> Path:
+    """Ten seconds."""
+    path = folder / f"{hz}.wav"
+    soundfile.write(path, 0.25 * np.sin(2 * np.pi * hz * np.arange(480_000) / 48_000), 48_000)
+    return path

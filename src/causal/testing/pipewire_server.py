@@ -121,9 +121,11 @@ class PrivatePipeWire:
             ["pactl", *arguments], env=self.environment, check=True, capture_output=True, text=True
         ).stdout.strip()
 
-    def add_sink(self, name: str) -> str:
+    def add_sink(self, name: str, rate_hz: int = 48_000, channels: int = 2) -> str:
         """Adds loudspeakers; returns what `unload` needs to take them away."""
-        return self.pactl("load-module", "module-null-sink", f"sink_name={name}", "rate=48000", "channels=2")
+        return self.pactl(
+            "load-module", "module-null-sink", f"sink_name={name}", f"rate={rate_hz}", f"channels={channels}"
+        )
 
     def unload(self, module: str) -> None:
         """Takes a device away, as unplugging it does."""

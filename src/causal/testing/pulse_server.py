@@ -121,10 +121,10 @@ class PrivatePulse:
             ["pactl", *arguments], env=self.environment, check=True, capture_output=True, text=True
         ).stdout.strip()
 
-    def add_sink(self, name: str) -> str:
+    def add_sink(self, name: str, rate_hz: int = 48_000, channels: int = 2) -> str:
         """Adds loudspeakers; returns what `unload` needs to take them away."""
         return self.pactl("load-module", "module-null-sink", f"sink_name={name}", "norewinds=1", "format=float32le",
-                          "rate=48000", "channels=2")  # fmt: skip
+                          f"rate={rate_hz}", f"channels={channels}")  # fmt: skip
 
     def unload(self, module: str) -> None:
         """Takes a device away, as unplugging it does."""
