@@ -41,6 +41,7 @@ check:
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy
+	$(PYTHON) -m mypy --platform win32 --cache-dir .mypy_cache/win32
 	MYPYPATH=scripts:bench $(PYTHON) -m mypy scripts bench
 
 bench:

@@ -6,11 +6,15 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import FrameType, TracebackType
 from typing import IO, Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+if sys.platform == "win32":
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK)
+else:
+    SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 END_WITHIN_S = 8.0
 TICK_S = 3.0
 
@@ -74,7 +78,12 @@ class Children:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Asks a child to end, as Ctrl-C does; then ends what is left of its group."""
+    """Asks a child to end, as Ctrl-C does; then ends what is left of its group. On Windows, where one cannot ask, it is
+    ended at once."""
+    if sys.platform == "win32":
+        process.kill()
+        process.wait()
+        return
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -15,6 +15,7 @@ from children import Children
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
+PROCFILE = ROOT / ("Procfile.windows" if sys.platform == "win32" else "Procfile")
 CLIP = ROOT / "samples" / "jfk.wav"
 
 
@@ -36,7 +37,7 @@ def show(children: Children) -> int:
         return code
     print("Starting the stack", flush=True)
     started_s = time.monotonic()
-    with Stack(ROOT / "Procfile", environment={"CAUSAL_ENGINE": "local"}) as stack:
+    with Stack(PROCFILE, environment={"CAUSAL_ENGINE": "local"}) as stack:
         print(f"Ready after {time.monotonic() - started_s:.1f} s. Listening to {CLIP.relative_to(ROOT)}:\n", flush=True)
         command = [str(BIN / "causal-ctl"), "start", f"file:{CLIP}", "--follow"]
         code = children.run(command, environment=stack.environment)

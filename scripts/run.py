@@ -23,15 +23,21 @@ import psutil
 from causal import settings
 from causal.control import key
 from causal.errors import ConfigError
-from children import Children
+from children import SIGNALS, Children
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 CTL = BIN / "causal-ctl"
+PROCFILE = ROOT / ("Procfile.windows" if sys.platform == "win32" else "Procfile")
 READY_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.3
 STOP_WITHIN_S = 8.0
 EXIT_INTERRUPTED = 130
+if sys.platform == "win32":
+    OWN_GROUP: dict[str, Any] = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+else:
+    OWN_GROUP: dict[str, Any] = {"start_new_session": True}
+"""Ctrl-C in the terminal is for this script alone."""
 WHO_LISTENS = {"local": "the local engine: English, on this computer alone", "assemblyai": "AssemblyAI"}
 
 
@@ -50,9 +56,7 @@ def main() -> int:
             if code := children.run([str(BIN / "causal-engine"), "prepare"]):
                 return code
     environment = os.environ | {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    honcho = subprocess.Popen(
-        [str(BIN / "honcho"), "start", "-f", str(ROOT / "Procfile")], env=environment, start_new_session=True
-    )
+    honcho = subprocess.Popen([str(BIN / "honcho"), "start", "-f", str(PROCFILE)], env=environment, **OWN_GROUP)
     stopping = pass_on_signals(honcho)
     introduce(honcho, stopping)
     code = wait_for(honcho, stopping)
@@ -65,10 +69,12 @@ def pass_on_signals(honcho: subprocess.Popen[bytes]) -> threading.Event:
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
-        if honcho.poll() is None:
+        if sys.platform == "win32":
+            ask("shutdown")  # a signal would end honcho at once
+        elif honcho.poll() is None:
             honcho.send_signal(signal.SIGINT)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, stop)
     return stopping
 
@@ -100,7 +106,7 @@ def introduce(honcho: subprocess.Popen[bytes], stopping: threading.Event) -> Non
 
 def ask(command: str) -> dict[str, Any] | None:
     """The reply of `causal-ctl`; None when there is none yet."""
-    done = subprocess.run([str(CTL), command, "--json"], capture_output=True, check=False, start_new_session=True)
+    done = subprocess.run([str(CTL), command, "--json"], capture_output=True, check=False, **OWN_GROUP)
     reply: dict[str, Any] | None = json.loads(done.stdout) if done.returncode == 0 else None
     return reply
 

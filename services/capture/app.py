@@ -25,13 +25,13 @@ from causal.messages import Next
 from causal.messages.audio import CHUNK_RATE_HZ
 from causal.messages.control import Assignment, Fault, StreamReport, Work
 from causal.service import Options, Service
+from causal.waker import Waker
 
 from .backend import load_backends
 from .choice import choose
 from .hub import Hub
 from .line import Condition
 from .outlet import Outlet
-from .waker import Waker
 
 log = logging.getLogger("causal.capture")
 

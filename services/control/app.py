@@ -14,6 +14,7 @@ import os
 import reprlib
 import secrets
 import sqlite3
+import sys
 import time
 from importlib.metadata import version
 from typing import Any
@@ -273,7 +274,8 @@ def _new_id(unix_ns: int) -> str:
 
 
 def _stack() -> str:
-    """Names this run of the stack: whoever restarts the controller, its parent or supervisor, outlives it. Its start is
-    counted from the machine's, for the wall clock may be set."""
+    """Names this run of the stack: whoever restarts the controller, its parent or supervisor, outlives it. On Linux
+    a process's start is reckoned from the machine's, which moves when the wall clock is set; elsewhere it is kept."""
     parent = psutil.Process(os.getppid())
-    return f"{parent.pid}-{parent.create_time() - psutil.boot_time():.2f}"
+    began_s = parent.create_time() - (psutil.boot_time() if sys.platform == "linux" else 0.0)
+    return f"{parent.pid}-{began_s:.2f}"

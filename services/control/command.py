@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from causal import console
 from causal.errors import CausalError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def main() -> None:
 
     The stack itself is started by: honcho start
     """
+    console.prepare()
 
 
 def command(function: Run) -> click.Command:

@@ -5,8 +5,6 @@ Ctrl-C asks the controller to stop the session and goes on until the last words 
 
 from __future__ import annotations
 
-import contextlib
-import os
 import signal
 import sys
 import threading
@@ -27,6 +25,7 @@ from causal.messages.control import Stop
 from causal.paths import Paths
 from causal.rendering import view_for
 from causal.subscription import Subscription
+from causal.waker import Waker
 
 from .client import Client, NoStack
 
@@ -45,32 +44,32 @@ class Interrupts:
     def __enter__(self) -> Self:
         self._count = 0
         self._taken = False
-        self._read_fd, self._write_fd = os.pipe()
-        os.set_blocking(self._write_fd, False)
+        self._told = 0
+        self._waker = Waker()
         self._former = signal.signal(signal.SIGINT, self._on_signal)
         return self
 
     def __exit__(self, *_: object) -> None:
         signal.signal(signal.SIGINT, self._former)
-        os.close(self._read_fd)
-        os.close(self._write_fd)
+        self._waker.close()
 
     def on_loop(self, loop: Loop, callback: Callable[[], None]) -> None:
         """Calls back from within the loop, once for each."""
         self._taken = True
 
         def on_wake() -> None:
-            os.read(self._read_fd, 1)
-            callback()
+            self._waker.rest()
+            while self._told < self._count:
+                self._told += 1
+                callback()
 
-        loop.on_readable(self._read_fd, on_wake)
+        loop.on_readable(self._waker.fd, on_wake)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._count += 1
         if self._count > 1 and not self._taken:
             raise KeyboardInterrupt
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._write_fd, b"!")
+        self._waker.wake()
 
 
 class Follower:

@@ -176,13 +176,15 @@ def _draw(loop: Loop, take: Callable[[], None], page: Page) -> None:
         def turn() -> None:
             take()
             screen.draw(page(*size()))
+            if screen.keys.fd is None:
+                on_key()
 
         def on_key() -> None:
             if screen.wants_to_leave():
                 loop.stop()
 
-        if screen.keys is not None:
-            loop.on_readable(screen.keys, on_key)
+        if screen.keys.fd is not None:
+            loop.on_readable(screen.keys.fd, on_key)
         loop.every(DRAW_EVERY_S, turn)
         loop.run()
 

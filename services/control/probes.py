@@ -53,7 +53,7 @@ def folder(path: Path) -> Folder:
         _can_write(place),
         shutil.disk_usage(place).free,
         status.st_mode & 0o777 if exists else 0o700,
-        not exists or os.name != "posix" or status.st_uid == os.getuid(),
+        not exists or sys.platform == "win32" or status.st_uid == os.getuid(),
     )
 
 
@@ -63,7 +63,7 @@ def broker_of(lock: Path) -> int | None:
 
     try:
         pid = int(lock.read_text("ascii", "replace"))
-        return pid if any("causal-broker" in part for part in psutil.Process(pid).cmdline()) else None
+        return pid if any("broker" in part for part in psutil.Process(pid).cmdline()) else None
     except (OSError, ValueError, psutil.Error):
         return None
 
@@ -142,6 +142,8 @@ def way_to_sound(environ: Mapping[str, str] = os.environ) -> Way:
     """How clients find the sound server."""
     if environ.get("PULSE_SERVER"):
         return "named"
+    if sys.platform == "win32":
+        return "usual"
     hidden = not environ.get("XDG_RUNTIME_DIR") and Path(f"/run/user/{os.getuid()}").is_dir()
     return "hidden" if hidden else "usual"
 

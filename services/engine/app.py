@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import secrets
@@ -14,7 +13,7 @@ from pathlib import Path
 import click
 
 from causal import service
-from causal.async_loop import AsyncLoop
+from causal.async_loop import AsyncLoop, run
 from causal.control_link import ControlLink
 from causal.errors import CausalError, EngineError
 from causal.messages.control import Fault
@@ -67,7 +66,7 @@ def load(cache_dir: Path) -> Model:
 def main(context: click.Context, options: Options) -> None:
     """The local speech engine: serves until stopped."""
     if context.invoked_subcommand is None:
-        asyncio.run(serve(options))
+        run(serve(options))
 
 
 async def serve(options: Options) -> None:

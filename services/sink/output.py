@@ -6,6 +6,7 @@ import errno
 import os
 import queue
 import select
+import sys
 import threading
 import time
 
@@ -29,15 +30,13 @@ class Output:
         self._fd = fd
         self._texts: queue.Queue[bytes] = queue.Queue(self.CAPACITY)
         self._error: OSError | None = None
-        self._reader = select.poll()
-        self._reader.register(fd, 0)  # tells of nothing but that the other end is gone
         threading.Thread(target=self._run, name="output", daemon=True).start()
 
     def check(self) -> None:
         """Raises what `write` would raise: `OutputBusy`, or `BrokenPipeError` once the reader is gone."""
         if self._error is not None:
             raise self._error
-        if self._reader.poll(0):
+        if _is_unread(self._fd):
             raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         if self._texts.full():
             raise OutputBusy("nobody reads the output")
@@ -64,3 +63,12 @@ class Output:
                     self._error = error
                     time.sleep(AGAIN_AFTER_S)
             self._texts.task_done()
+
+
+def _is_unread(fd: int) -> bool:
+    """Whether the reader of a pipe is gone. Windows tells that only to who writes."""
+    if sys.platform == "win32":
+        return False
+    poll = select.poll()
+    poll.register(fd, 0)  # tells of nothing but that the other end is gone
+    return bool(poll.poll(0))

@@ -44,7 +44,8 @@ class Progress(Generic[T]):
         if text == self._kept.rstrip():
             return  # as it was
         padded = text.ljust(max(len(self._kept.rstrip()), LEAST_BYTES))
-        if os.pwrite(self._file.fileno(), padded, 0) != len(padded):
+        self._file.seek(0)
+        if self._file.write(padded) != len(padded):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
         self._kept = padded + self._kept[len(padded) :]
 

@@ -21,6 +21,7 @@ from pathlib import Path
 import uvicorn
 
 from causal import page_file
+from causal.async_loop import run
 from causal.errors import CausalError, ConfigError
 from causal.messages import Event
 from causal.page_file import PageFile
@@ -156,7 +157,7 @@ class Server:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._serve())
+            run(self._serve())
         except Exception:
             log.exception("the page's server has ended")
         finally:

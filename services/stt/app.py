@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from causal import service
-from causal.async_loop import AsyncLoop
+from causal.async_loop import AsyncLoop, run
 from causal.service import Options
 
 from .gateway import Gateway
@@ -18,7 +16,7 @@ from .timing import Timing
 @service.options
 def main(options: Options) -> None:
     """Carries audio to the speech service and publishes what it hears."""
-    asyncio.run(_serve(options))
+    run(_serve(options))
 
 
 async def _serve(options: Options) -> None:

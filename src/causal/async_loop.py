@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
+from typing import Any
 
 import zmq
 
@@ -115,6 +116,12 @@ class AsyncLoop:
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
         self._stopped.set()
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """What `asyncio.run` does, on an event loop that can watch ZeroMQ's sockets: that of Windows cannot."""
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        runner.run(work)
 
 
 def _descriptor(source: Readable) -> int:

@@ -1,4 +1,9 @@
-"""The services' console scripts. Each is a parent that runs the named module's `main` as its worker."""
+"""The services' console scripts. Each is a parent that runs the named module's `main` as its worker.
+
+`python -m causal.commands broker …` is `causal-broker …`, without a launcher.
+"""
+
+import sys
 
 from causal import process
 
@@ -29,3 +34,9 @@ def engine() -> None:
 
 def sink() -> None:
     process.main("sink", "causal.sink.app")
+
+
+if __name__ == "__main__":
+    name = sys.argv.pop(1)
+    sys.argv[0] = f"causal-{name}"
+    {one.__name__: one for one in (broker, control, capture, resample, stt, engine, sink)}[name]()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,10 +13,15 @@ from pathlib import Path
 
 import platformdirs
 
+from causal import file_lock
 from causal.errors import ConfigError
 
 MAX_SOCKET_PATH_BYTES = 103
 """macOS allows 104 with the closing zero, Linux 108."""
+
+RELEASED_WITHIN_S = 2.0 if sys.platform == "win32" else 0.0
+"""Windows takes its time to release the locks of a process that was killed."""
+AGAIN_AFTER_S = 0.05
 
 LONGEST_SOCKET_NAME = "resample-99.next"
 
@@ -53,8 +59,7 @@ class Paths:
                     f"the directory {folder} cannot be made: {error.strerror}",
                     "Set CAUSAL_RUNTIME_DIR and CAUSAL_DATA_DIR to places that you may write to.",
                 ) from error
-        if sys.platform != "win32":
-            self._check_private()
+        self._check_private()
 
     def address(self, socket: str) -> str:
         """The ZeroMQ address of one of the stack's sockets."""
@@ -80,6 +85,8 @@ class Paths:
         return self.runtime / "web.json"
 
     def _check_private(self) -> None:
+        if sys.platform == "win32":
+            return  # in the user's profile it is private, and elsewhere `mkdir` has made it so
         status = self.runtime.stat()
         if status.st_uid != os.getuid():
             raise ConfigError(f"{self.runtime} belongs to another user", "Set CAUSAL_RUNTIME_DIR to one of your own.")
@@ -99,24 +106,24 @@ def _user_runtime_dir() -> str:
 @contextmanager
 def locked(path: Path, what: str) -> Iterator[None]:
     """Holds `path` for this process. Raises `ConfigError` with the holder's pid when another has it."""
-    import fcntl  # not on Windows
-
     try:
         file = path.open("a+")
     except OSError as error:
         hint = "Set CAUSAL_RUNTIME_DIR and CAUSAL_DATA_DIR to places that you may write to."
         raise ConfigError(f"the lock {path} cannot be opened: {error.strerror}", hint) from error
     with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        until_s = time.monotonic() + RELEASED_WITHIN_S
+        while not file_lock.take(file):
+            if time.monotonic() < until_s:
+                time.sleep(AGAIN_AFTER_S)
+                continue
             file.seek(0)
             pid = file.read().strip() or "unknown"
             raise ConfigError(
                 f"{what} runs already in {path.parent} (pid {pid})",
                 "Stop that stack first (causal-ctl shutdown), or give this one its own "
                 "CAUSAL_RUNTIME_DIR and CAUSAL_DATA_DIR.",
-            ) from error
+            )
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

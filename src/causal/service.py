@@ -18,7 +18,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any, Generic, TypeVar
 
 import click
@@ -29,9 +28,10 @@ from causal import transport
 from causal.errors import ConfigError
 from causal.loop import AnyLoop
 from causal.paths import Paths, locked
-from causal.process import EXIT_CONFIG, Lifeline
+from causal.process import EXIT_CONFIG, STOP_SIGNALS, Lifeline
 from causal.settings import Settings
 from causal.transport import Doors, Lines
+from causal.waker import Waker
 
 log = logging.getLogger("causal.service")
 
@@ -190,7 +190,8 @@ def _tie_to_parent(service: Service[L], loop: L) -> None:
 
         def parent_gone() -> None:
             loop.forget(fd)
-            log.warning("the parent process is gone; stopping")
+            if lifeline.is_orphan:
+                log.warning("the parent process is gone; stopping")
             service.stop()
 
         loop.on_readable(fd, parent_gone)
@@ -198,25 +199,19 @@ def _tie_to_parent(service: Service[L], loop: L) -> None:
 
 @contextlib.contextmanager
 def _stop_on_signals(service: Service[L], loop: L) -> Iterator[None]:
-    read_fd, write_fd = os.pipe()
-    os.set_blocking(write_fd, False)
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.write(write_fd, b"!")
+    waker = Waker()
 
     def on_wake() -> None:
-        os.read(read_fd, 64)
+        waker.rest()
         service.stop()
 
-    loop.on_readable(read_fd, on_wake)
-    former = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    loop.on_readable(waker.fd, on_wake)
+    former = {number: signal.signal(number, lambda *_: waker.wake()) for number in (signal.SIGTERM, *STOP_SIGNALS)}
     try:
         yield
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)
         with contextlib.suppress(RuntimeError):  # asyncio's loop may be closed already
-            loop.forget(read_fd)
-        os.close(read_fd)
-        os.close(write_fd)
+            loop.forget(waker.fd)
+        waker.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ from .machine_clocks import MachineClocks
 from .pulse_server import SCRIPT, PrivatePulse
 from .small_disk import SmallDisk
 from .stack import Stack
+
+Do = Callable[[psutil.Process], None]
 
 SPARE_SCRIPT = SCRIPT + "load-module module-null-sink sink_name=spare format=float32le norewinds=1\n"
 """With another pair of loudspeakers, which nothing plays into: the default while the first are unplugged."""
@@ -79,39 +80,39 @@ class Hands:
 
     @contextlib.contextmanager
     def _kill(self, service: str, _: float) -> Iterator[None]:
-        self._signal(service, signal.SIGKILL)
+        self._do(service, psutil.Process.kill)
         yield
 
     @contextlib.contextmanager
     def _kill_two(self, services: str, _: float) -> Iterator[None]:
         one, two = services.split()
-        self._signal(one, signal.SIGKILL)
+        self._do(one, psutil.Process.kill)
         yield
-        self._signal(two, signal.SIGKILL)
+        self._do(two, psutil.Process.kill)
 
     @contextlib.contextmanager
     def _freeze(self, service: str, _: float) -> Iterator[None]:
-        frozen = self._signal(service, signal.SIGSTOP)
+        frozen = self._do(service, psutil.Process.suspend)
         yield
         with contextlib.suppress(psutil.Error):  # its parent may have killed it
-            frozen.send_signal(signal.SIGCONT)
+            frozen.resume()
 
     @contextlib.contextmanager
     def _freeze_all(self, _target: str, _: float) -> Iterator[None]:
         """Parents, workers and all, as when the machine sleeps."""
         processes = self.stack.leftovers()
-        _signal_all(processes, signal.SIGSTOP)
+        _do_all(processes, psutil.Process.suspend)
         yield
-        _signal_all(processes, signal.SIGCONT)
+        _do_all(processes, psutil.Process.resume)
 
-    def _signal(self, service: str, number: signal.Signals) -> psutil.Process:
+    def _do(self, service: str, what: Do) -> psutil.Process:
         until_s = time.monotonic() + FIND_WITHIN_S
         while True:
             workers = self.workers(service)
             if workers:
                 worker = self.chance.choice(workers)
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    worker.send_signal(number)
+                    what(worker)
                     return worker
             if time.monotonic() > until_s:
                 raise RuntimeError(f"{service} has no worker for {FIND_WITHIN_S:.0f} s\n{self.stack.log()}")
@@ -215,14 +216,14 @@ class Hands:
         """All processes stand still, the sound server too; when they go on, so much time has passed."""
         self.pulse.freeze()
         processes = self.stack.leftovers()
-        _signal_all(processes, signal.SIGSTOP)
+        _do_all(processes, psutil.Process.suspend)
         yield
         self.clocks.sleep(float(length_s))
-        _signal_all(processes, signal.SIGCONT)
+        _do_all(processes, psutil.Process.resume)
         self.pulse.freeze(False)
 
 
-def _signal_all(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
+def _do_all(processes: Iterable[psutil.Process], what: Do) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(number)
+            what(process)

@@ -9,16 +9,18 @@ Devices: the sink `speakers` (so the loopback `speakers.monitor`), and the sourc
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+import psutil
 
 # norewinds=1: without it an idle null sink has rendered 2 s ahead, and its monitor says nothing until then.
 SCRIPT = """\
@@ -104,16 +106,17 @@ class PrivatePulse:
 
     def stop(self) -> None:
         """Ends the server in order."""
-        self._end(signal.SIGTERM)
+        self._end(subprocess.Popen.terminate)
 
     def kill(self) -> None:
         """Ends the server at once, as a crash does."""
-        self._end(signal.SIGKILL)
+        self._end(subprocess.Popen.kill)
 
     def freeze(self, frozen: bool = True) -> None:
         """Stops the server without ending it, or lets it go on."""
         if self._process is not None:
-            self._process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
+            process = psutil.Process(self._process.pid)
+            (process.suspend if frozen else process.resume)()
 
     def pactl(self, *arguments: str) -> str:
         """What `pactl` answers. Raises `CalledProcessError`."""
@@ -134,12 +137,13 @@ class PrivatePulse:
         """Starts to play a file. Wait for the process it returns."""
         return subprocess.Popen(["paplay", f"--device={sink}", "--latency-msec=300", str(path)], env=self.environment)
 
-    def _end(self, number: signal.Signals) -> None:
+    def _end(self, how: Callable[[subprocess.Popen[bytes]], None]) -> None:
         process, self._process = self._process, None
         if process is None or process.poll() is not None:
             return
-        process.send_signal(number)
-        process.send_signal(signal.SIGCONT)
+        how(process)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(process.pid).resume()
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -60,10 +60,11 @@ class Stack:
         lines = dict(line.split(": ", 1) for line in procfile.read_text("utf-8").splitlines() if ": " in line)
         self.processes = list(lines) if processes is None else list(processes)
         # A short path: a Unix socket's has at most 103 bytes everywhere.
-        self.folder = Path(tempfile.mkdtemp(prefix="causal-stack-", dir="/tmp" if Path("/tmp").is_dir() else None))
+        short = "/tmp" if sys.platform != "win32" and Path("/tmp").is_dir() else None
+        self.folder = Path(tempfile.mkdtemp(prefix="causal-stack-", dir=short))
         self.environment = _own_environment(self.folder) | dict(environment or {})
         self.paths = Paths.from_environment(self.environment)
-        self._services = {name for name in self.processes if not lines[name].startswith("exec causal-sink")}
+        self._services = {name for name in self.processes if "causal-sink" not in lines[name]}
         self._options = ["-c", concurrency] if concurrency else []
         self._procfile = procfile.absolute()
         self._log = self.folder / "log"
@@ -103,9 +104,13 @@ class Stack:
         return process
 
     def stop(self) -> int | None:
-        """Stops everything as Ctrl-C does. Returns honcho's exit code: 130 when all is well, None without honcho."""
-        for process in (self._honcho, *self._launched):
-            if process is not None and process.poll() is None:
+        """Stops everything as Ctrl-C does. Returns honcho's exit code: 130 when all is well, None without honcho. On
+        Windows nobody sends others a Ctrl-C: `causal-ctl shutdown` does it there, and 0 is well."""
+        running = [process for process in (self._honcho, *self._launched) if process and process.poll() is None]
+        if sys.platform == "win32" and running:
+            self.ctl("shutdown")
+        elif sys.platform != "win32":
+            for process in running:
                 process.send_signal(signal.SIGINT)
         for process in self._launched:
             process.wait(STOP_WITHIN_S)
@@ -124,8 +129,7 @@ class Stack:
 
     def clear(self) -> None:
         """Takes away whatever is left, by force; the directories too. An impatient Ctrl-C waits until that is done."""
-        former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-        try:
+        with _deaf():
             while left := self.leftovers():  # again, for one may have started another meanwhile
                 for process in left:
                     with contextlib.suppress(psutil.Error):
@@ -135,8 +139,6 @@ class Stack:
                 if child is not None:
                     child.wait(STOP_WITHIN_S)
             shutil.rmtree(self.folder, ignore_errors=True)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
     def ctl(self, *arguments: str, within_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Runs `causal-ctl` against this stack; its output and exit code are in what returns."""
@@ -228,6 +230,19 @@ class Stack:
             runtime: str | None = process.environ().get("CAUSAL_RUNTIME_DIR")
             return runtime == str(self.paths.runtime)
         return False
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Signals wait until this is over."""
+    if sys.platform == "win32":
+        yield
+        return
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, former)
 
 
 def _own_environment(folder: Path) -> dict[str, str]:

@@ -2,7 +2,7 @@ import select
 
 import pytest
 
-from causal.capture.waker import Waker
+from causal.waker import Waker
 
 
 @pytest.fixture
