@@ -39,7 +39,7 @@ Found = Literal["there", "away", "refused"]
 T = TypeVar("T", bound=msgspec.Struct)
 
 HANDSHAKE_WITHIN_S = 1.0
-PICK_UP_S = 0.5
+PICK_UP_S = 1.0
 """How often connections look whether their service has moved."""
 DOMAIN = b"causal"
 GATE = "inproc://zeromq.zap.01"
