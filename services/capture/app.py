@@ -109,8 +109,9 @@ class Capture:
         self._subscribe(outlet.peer)
         if assignment.stop and not outlet.ring.ended:
             self._waiting.discard(stream)
-            self._hub.remove(stream)
-            outlet.ring.end()
+            until_ns = assignment.stopped_ns if self._hub.is_live(assignment.device) else None
+            self._hub.remove(stream, until_ns)
+            outlet.ring.end(until_ns)
 
     def _begin(self, assignment: Assignment) -> None:
         stream = assignment.stream

@@ -63,8 +63,8 @@ class Hub:
 
     def close(self) -> None:
         """Closes all devices, and ends all rings."""
-        for stream in list(self._tracks):
-            self.remove(stream)
+        for stream, track in list(self._tracks.items()):
+            self.remove(stream, self._now_ns() if self.is_live(track.source) else None)
         for watch in self._watches:
             watch.close()
         self._watches.clear()
@@ -83,12 +83,13 @@ class Hub:
         """From the next tick on `ring` hears `source`."""
         self._tracks[stream] = Track(stream, source, ring, origin_ns, start_ns)
 
-    def remove(self, stream: str) -> None:
-        """The stream's ring gets its end and nothing more; its device is closed unless others want it."""
+    def remove(self, stream: str, until_ns: int | None = None) -> None:
+        """The stream's ring gets its end and nothing more; its device is closed unless others want it. `until_ns`: when
+        a live source should have been heard to its end."""
         track = self._tracks.pop(stream, None)
         if track is not None:
             self._leave(track)
-            track.ring.end()
+            track.ring.end(until_ns)
             self._close_unwanted()
 
     def tick(self) -> None:
@@ -194,6 +195,8 @@ class Hub:
             line = self._line_for(track, device_id)
         except SourceError as error:
             track.error, track.coming = error, None
+            if track.line is None:
+                track.ring.break_segment("device-lost")
             if track.line is None and not error.retryable:
                 self._end(track)
             return
@@ -303,7 +306,7 @@ class Hub:
             stream.close()
         for track in self._tracks.values():
             if track.line is line:
-                track.ring.break_segment(reason)
+                track.ring.fall_silent(reason)
 
     def _close_unwanted(self) -> None:
         wanted = {id(line) for track in self._tracks.values() for line in (track.line, track.coming) if line}

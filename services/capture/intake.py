@@ -121,7 +121,10 @@ class Intake:
         with self._lock:
             self._kept.clear()
             for ring in self._rings:
-                ring.break_segment(reason)
+                if reason == "suspended":
+                    ring.fall_silent(reason)
+                else:
+                    ring.break_segment(reason)
 
     def on_state(self, state: DriverState, hint: str = "") -> None:
         if state != self.driver_state:

@@ -25,7 +25,8 @@ class Outlet:
 
     def __init__(self, assignment: Assignment, context: zmq.Context[zmq.Socket[bytes]], lines: Lines) -> None:
         self.assignment = assignment
-        self.ring = Ring()
+        former_life = assignment.epoch > 1 and not assignment.device.startswith("file:")
+        self.ring = Ring(since_ns=assignment.started_ns, reason="restarted" if former_life else "")
         self.sender = Sender(assignment.stream, assignment.epoch, self.ring)
         self.peer: str | None = None
         self._context = context

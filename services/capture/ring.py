@@ -10,6 +10,9 @@ from causal.clock import NS_PER_S
 
 from .backend import Samples
 
+QUIET_NS = NS_PER_S
+"""A live source that has said nothing for so long has stalled."""
+
 _NONE: Samples = np.zeros((0, 1), np.float32)
 
 
@@ -38,11 +41,12 @@ class Ring:
     When full: the newest block is refused whole and counted in `overflow_frames`, and the next one that fits starts
     a new segment with reason `overflow`. So what is kept has one hole with an exact length, and the receiver can go
     on where it was.
-    One writer at a time (`set_format`, `write`, `break_segment`, `end`), one reader (`held`, `release`). Each side
-    writes only its own counters, after the data they stand for, so no lock is needed.
+    One writer at a time (`set_format`, `write`, `break_segment`, `fall_silent`, `end`), one reader (`held`, `release`).
+    Each side writes only its own counters, after the data they stand for, so no lock is needed.
     """
 
-    def __init__(self, seconds: float = 10.0, blocks: int = 4096) -> None:
+    def __init__(self, seconds: float = 10.0, blocks: int = 4096, *, since_ns: int = 0, reason: str = "") -> None:
+        """To be heard `since_ns` of the capture clock. With a `reason`, the time before the first block is a gap."""
         self.seconds = seconds
         self.rate_hz = 0
         self.channels = 0
@@ -62,7 +66,8 @@ class Ring:
         self._segment = -1
         self._segment_started_ns = 0
         self._segment_frame = 0
-        self._break: str | None = ""
+        self._since_ns = since_ns
+        self._break: str | None = reason
 
     # The writer's side
 
@@ -78,12 +83,13 @@ class Ring:
             self.break_segment("moved")
 
     def has_room(self, frames: int) -> bool:
-        """Whether a block of so many frames would be kept. A block may take two records, and the end needs one."""
+        """Whether a block of so many frames would be kept. A block may take two records, silence and the end
+        need one."""
         area, used_to = self._released
         used = self._written - (used_to if area == self._area else 0)
         return (
             0 < frames * self.channels <= len(self._floats) - used
-            and self._head - self._tail + 3 <= len(self._records)
+            and self._head - self._tail + 4 <= len(self._records)
             and not self.ended
         )
 
@@ -104,18 +110,26 @@ class Ring:
 
     def break_segment(self, reason: str) -> None:
         """The next block does not follow the last one. Of several reasons the first stays."""
-        if self._break is None:
-            self._break = reason
+        self._break = self._break or reason
 
-    def end(self) -> None:
-        """Nothing follows. There is always room for this."""
+    def fall_silent(self, reason: str) -> None:
+        """Breaks the segment, and the next block may be long in coming: the receiver hears at once that this one is
+        over, if there is room for a record."""
+        if self._break is None and self._head and self._head - self._tail + 2 <= len(self._records):
+            self._mark(self.end_ns)
+        self.break_segment(reason)
+
+    def end(self, until_ns: int | None = None) -> None:
+        """Nothing follows. There is always room for this. A live source was to be heard `until_ns`: if it was not, for
+        the reason of the last break or because it has stalled, the end says so."""
         if self.ended:
             return
         self.ended = True
-        frames_ns = self._segment_frame * NS_PER_S // self.rate_hz if self.rate_hz else 0
-        held = self._next_record(self._segment_started_ns + frames_ns)
-        held.end, held.samples, held.gap_reason = True, _NONE, ""
-        self._head += 1
+        reason = ""
+        if until_ns is not None:
+            has_stalled = until_ns - max(self.end_ns, self._since_ns) >= QUIET_NS
+            reason = self._break or ("suspended" if has_stalled else "")
+        self._mark(until_ns if until_ns is not None and reason else self.end_ns, reason, end=True)
 
     # The reader's side
 
@@ -167,6 +181,13 @@ class Ring:
         length_ns = len(samples) * NS_PER_S // self.rate_hz
         self.heard_ns += length_ns
         self.end_ns = captured_ns + length_ns
+        self._head += 1
+
+    def _mark(self, captured_ns: int, reason: str = "", *, end: bool = False) -> None:
+        """A block without samples."""
+        held = self._next_record(captured_ns)
+        nothing = self._floats[:0].reshape(0, self.channels) if self.channels else _NONE
+        held.end, held.samples, held.gap_reason = end, nothing, reason
         self._head += 1
 
     def _next_record(self, captured_ns: int) -> Held:

@@ -44,7 +44,7 @@ class Crew:
         for session in self.sessions.values():
             effects.append(_news(session))
             if session.stack != stack:
-                effects += self.finish(session, "stack-stopped", now)
+                effects += self.finish(session, "stack-stopped", now, seen=False)
             effects += self._progress(session, now)
         return effects
 
@@ -54,12 +54,13 @@ class Crew:
         changed = assign(self.active(), self._registry, now.monotonic_s)
         return [*(Save(other) for other in changed if other is not session), Save(session), _news(session), Ring()]
 
-    def finish(self, session: Session, reason: str, now: Now) -> list[Effect]:
-        """No more is heard; the last words are waited for."""
+    def finish(self, session: Session, reason: str, now: Now, *, seen: bool = True) -> list[Effect]:
+        """No more is heard; the last words are waited for. Unless `seen`, nobody knows since when that is so."""
         if session.state != "running":
             return []
         session.state = "finishing"
         session.reason = reason
+        session.stopped_ns = now.capture_ns if seen else None
         for stream in session.streams:
             stream.stop = True
         return [Save(session), _news(session), Ring(), *self._progress(session, now)]

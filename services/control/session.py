@@ -118,6 +118,8 @@ class Session(msgspec.Struct, kw_only=True):
     """The request that began it: asked again, it begins no second one."""
     state: Literal["running", "finishing", "ended"] = "running"
     reason: str = ""
+    stopped_ns: int | None = None
+    """Capture clock at the stop; None when the controller died before it."""
     ended_unix_ns: int | None = None
 
     def answer(self) -> dict[str, Any]:
@@ -137,6 +139,7 @@ class Session(msgspec.Struct, kw_only=True):
             started_ns=self.started_ns,
             started_unix_ns=self.started_unix_ns,
             stop=stream.stop,
+            stopped_ns=self.stopped_ns,
             peers={other: holder.instance for other, holder in stream.holders.items() if other != role},
         )
 

@@ -58,7 +58,8 @@ class Duty:
         self.shelf.tick(now_s)
         actions, self._restored = self._restored, []
         if self._stop and now_s - self._heard_s >= END_MARK_WITHIN_S:
-            actions += self._kept(self.stream.finish())
+            is_file = self.assignment.device.startswith("file:")
+            actions += self._kept(self.stream.finish(None if is_file else self.assignment.stopped_ns))
         return actions
 
     def tell(self, now_s: float) -> Next | None:

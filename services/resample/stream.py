@@ -96,7 +96,9 @@ class Stream:
         else:
             actions += self.flush()
         if block.end:
-            actions += self._finish_with(block)
+            actions += self.finish(
+                block.captured_ns if block.gap_reason and not block.frames else None, block.gap_reason
+            )
             self.inlet.hurry()
         return actions
 
@@ -108,11 +110,13 @@ class Stream:
         self._kept_back.clear()
         return self._keep(run, run.flush())
 
-    def finish(self) -> list[Action]:
-        """Ends the stream, whether its end mark has come or not."""
+    def finish(self, until_ns: int | None = None, reason: str = "restarted") -> list[Action]:
+        """Ends the stream, whether its end mark has come or not. Until `until_ns` it was to be heard, and was not."""
         if self.ended:
             return []
         actions = self.flush()
+        if until_ns is not None and (hole := self._timeline.pass_to(until_ns)) is not None:
+            actions.append(self._gap(hole, reason))
         self.ended = True
         position = self._timeline.end
         end = Chunk(
@@ -169,15 +173,6 @@ class Stream:
         if hole is None or (first_ever and not block.gap_reason):
             return run, []
         return run, [self._gap(hole, block.gap_reason or ("overflow" if block.segment_frame else "restarted"))]
-
-    def _finish_with(self, block: Block) -> list[Action]:
-        """The end mark; one with a reason says that nothing was heard before it."""
-        actions: list[Action] = self.flush()
-        if block.gap_reason and not block.frames:
-            hole = self._timeline.open(block.captured_ns)
-            if hole is not None:
-                actions.append(self._gap(hole, block.gap_reason))
-        return actions + self.finish()
 
     def _gap(self, hole: Hole, reason: str) -> PublishGap:
         self.lost_ms += hole.length_ms

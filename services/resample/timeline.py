@@ -48,11 +48,16 @@ class Timeline:
 
         Before the first run there is a hole too; whether that one matters is the caller's to know.
         """
+        hole = self.pass_to(captured_ns)
+        self.shifted_samples += max(0, self.end - self._position(captured_ns))
+        return hole
+
+    def pass_to(self, captured_ns: int) -> Hole | None:
+        """Nothing is heard until then: moves `end` there, if it is not there yet. Returns the hole."""
         position = self._position(captured_ns)
         if self._end is None:
             self._end = min(0, position)
         hole = self._hole(position)
-        self.shifted_samples += max(0, self._end - position)
         self._end = max(self._end, position)
         return hole
 

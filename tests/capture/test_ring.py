@@ -66,7 +66,7 @@ def test_a_full_ring_refuses_the_newest_and_the_next_begins_a_segment():
 def test_records_can_run_out_before_the_samples_do():
     made = ring(seconds=10, blocks=8)
     kept = [made.write(counting(0, 1), 0) for _ in range(10)]
-    assert kept == [True] * 6 + [False] * 4
+    assert kept == [True] * 5 + [False] * 5
     made.end()
     assert made.held(made.head - 1).end
 
@@ -93,11 +93,76 @@ def test_the_first_reason_for_a_break_stays():
     assert [(made.held(n).segment, made.held(n).gap_reason) for n in range(3)] == [(0, ""), (1, "suspended"), (1, "")]
 
 
-def test_a_break_before_the_first_block_needs_no_reason():
-    made = ring()
-    made.break_segment("device-lost")
+def test_a_break_before_the_first_block_tells_why_nothing_was_heard_until_then():
+    for reason in ("", "device-lost"):
+        made = ring()
+        made.break_segment(reason)
+        made.write(counting(0, 1), 0)
+        assert (made.held(0).segment, made.held(0).gap_reason) == (0, reason)
+
+
+def test_a_former_life_is_a_reason_too():
+    made = Ring(0.1, 64, reason="restarted")
+    made.set_format(RATE_HZ, 2)
     made.write(counting(0, 1), 0)
-    assert (made.held(0).segment, made.held(0).gap_reason) == (0, "")
+    assert made.held(0).gap_reason == "restarted"
+
+
+def test_a_device_that_falls_silent_is_told_at_once_and_once():
+    made = ring()
+    made.write(counting(0, 10), 0)
+    for _ in range(3):
+        made.fall_silent("device-lost")
+    assert made.head == 2
+    mark = made.held(1)
+    assert (len(mark.samples), mark.segment, mark.gap_reason, mark.end) == (0, 0, "", False)
+    assert mark.captured_ns == 10_000_000
+    made.write(counting(10, 10), 50_000_000)
+    assert (made.held(2).segment, made.held(2).gap_reason) == (1, "device-lost")
+
+
+def test_silence_needs_a_record_and_none_is_no_harm():
+    made = ring(seconds=10, blocks=8)
+    while made.write(counting(0, 1), 0):
+        pass
+    for _ in range(5):
+        made.fall_silent("suspended")
+    made.end()
+    assert made.head <= 8
+    assert made.held(made.head - 1).end
+
+
+SECOND_NS = 10**9
+
+
+@pytest.mark.parametrize(
+    ("break_reason", "until_s", "told"),
+    [
+        (None, None, ""),
+        (None, 0.3, ""),
+        (None, 5.0, "suspended"),
+        ("device-lost", 0.3, "device-lost"),
+        ("device-lost", None, ""),
+    ],
+)
+def test_the_end_of_a_live_source_tells_whether_it_was_heard_until_then(break_reason, until_s, told):
+    made = ring()
+    made.write(counting(0, 10), 0)
+    if break_reason:
+        made.break_segment(break_reason)
+    until_ns = None if until_s is None else round(until_s * SECOND_NS)
+    made.end(until_ns)
+    end = made.held(made.head - 1)
+    assert end.end
+    assert end.gap_reason == told
+    assert end.captured_ns == (until_ns if told else 10_000_000)
+
+
+def test_a_source_that_was_never_heard_has_stalled_since_it_was_wanted():
+    for until_s, told in [(100.4, ""), (103.0, "suspended")]:
+        made = Ring(0.1, 64, since_ns=100 * SECOND_NS)
+        made.end(round(until_s * SECOND_NS))
+        assert made.held(0).gap_reason == told
 
 
 def test_a_new_format_begins_a_segment_and_old_blocks_stay_readable():

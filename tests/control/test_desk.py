@@ -561,6 +561,28 @@ def test_after_a_restart_of_the_whole_stack_no_device_is_opened_again():
     assert stack.states(session)[-1] == ("ended", "stack-stopped")
 
 
+def test_the_workers_hear_until_when_a_stopped_session_was_to_be_heard():
+    stack = ready()
+    session = stack.start("mic")
+    assert stack.poll("resample").streams[0].stopped_ns is None
+    stack.pass_time(5.0)
+    stack.ask(Stop(session=session), "stop")
+    stopped_ns = stack.now().capture_ns
+    stack.pass_time(1.0)
+    assert stack.poll("resample").streams[0].stopped_ns == stopped_ns
+    stack.kill_controller()
+    assert stack.poll("resample").streams[0].stopped_ns == stopped_ns
+
+
+def test_a_stack_that_died_tells_nobody_until_when_it_was_to_be_heard():
+    stack = ready()
+    stack.start("mic")
+    stack.all_poll()
+    stack.kill_controller(stack="two")
+    (work,) = stack.poll("resample", process="b").streams
+    assert (work.stop, work.stopped_ns) == (True, None)
+
+
 def test_a_session_that_was_stopped_before_keeps_its_reason():
     stack = ready()
     session = stack.start("mic")

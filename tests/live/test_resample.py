@@ -32,7 +32,7 @@ class Surroundings:
     def __init__(self, stack, sound):
         self.stack, self.sound = stack, sound
         self.started_ns = clock.now_ns()
-        self.assigned, self.stop = True, False
+        self.assigned, self.stop, self.stopped_ns = True, False, None
         self.ended = self.frozen = False
         self.cursor = self.oldest = self.frames_ready = 0
         self.report, self.polls, self.gaps, self.chunks = None, [], {}, []
@@ -89,6 +89,7 @@ class Surroundings:
             started_ns=self.started_ns,
             started_unix_ns=0,
             stop=self.stop,
+            stopped_ns=self.stopped_ns,
             peers={"stt": "1"},
         )
         reply = wire.to_map(Work(streams=(assignment,) if self.assigned else ()))
@@ -230,14 +231,16 @@ def test_stopped_without_an_end_mark_it_keeps_what_it_heard_and_goes_in_time(sta
     assert not around.journal()[-1].chunk.end
 
 
-def test_a_stopped_stream_whose_capture_is_gone_is_finished(stack, around):
+def test_a_stopped_stream_whose_capture_is_gone_is_finished_and_the_rest_is_a_gap(stack, around):
     launched(stack)
     around.frames_ready = RATE_HZ
     around.until(lambda: around.cursor == 50 and len(around.journal()) >= 9, "all is on its way")
-    around.stop = True
+    around.stop, around.stopped_ns = True, around.started_ns + 4_200_000_000
     around.until(lambda: around.report and around.report.done, "the stream is done")
     assert around.journal()[-1].chunk.end
     assert len(around.heard()) == 16000
+    around.until(lambda: around.gaps, "the gap")
+    assert [(gap["start_ms"], gap["length_ms"]) for gap in around.gaps.values()] == [(1000, 3200)]
 
 
 def test_rubbish_is_counted_and_stops_nothing(stack, around):

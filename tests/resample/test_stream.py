@@ -186,6 +186,28 @@ def test_an_end_with_a_reason_says_that_nothing_was_heard_before_it():
     assert desk.chunks[-1].position == 64_000
 
 
+def test_an_end_that_lies_before_the_last_sample_shifts_nothing():
+    sender = Sender().blocks(noise(48000), 960)
+    sender.segment(STARTED_NS + 900 * MS)
+    desk = Desk().send(sender.end("suspended"))
+    assert desk.gaps == {}
+    assert desk.stream.shifted_ms == 0
+
+
+def test_a_stream_whose_capture_is_gone_was_not_heard_until_it_was_stopped():
+    desk = Desk().send(Sender().blocks(noise(48000), 960))
+    desk.carry_out(desk.stream.finish(STARTED_NS + 2_500 * MS))
+    assert [(gap.start_ms, gap.length_ms, gap.reason) for gap in desk.gaps.values()] == [(1000, 1500, "restarted")]
+    assert desk.chunks[-1].position == 40_000
+    assert desk.stream.finish(STARTED_NS + 9_000 * MS) == []
+
+
+def test_a_stream_of_which_nothing_was_ever_heard_is_one_gap():
+    desk = Desk().send(Sender(segment_started_ns=STARTED_NS + 4_000 * MS).end("device-lost"))
+    assert [(gap.start_ms, gap.length_ms, gap.reason) for gap in desk.gaps.values()] == [(0, 4000, "device-lost")]
+    assert desk.stream.lost_ms == 4000
+
+
 def test_the_time_before_the_device_opened_is_no_gap_unless_there_was_a_reason():
     quiet = Desk().send(Sender(segment_started_ns=STARTED_NS + 200 * MS).blocks(noise(4800), 960).end())
     assert quiet.gaps == {}

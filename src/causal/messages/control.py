@@ -65,6 +65,9 @@ class Assignment(Message):
     """Wall clock at the same moment."""
     stop: bool = False
     """Finish it: capture ends the stream, the others follow the end mark."""
+    stopped_ns: int | None = None
+    """Capture clock at the stop: until then it was to be heard. Absent as long as it is not stopped, or when nobody was
+    there to see it."""
     peers: dict[str, str] = msgspec.field(default_factory=dict)
     """Which instance of each other service has the stream: `{"resample": "1", …}`; absent while nobody has."""
 
