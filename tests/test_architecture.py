@@ -39,7 +39,7 @@ TALKERS = {
 """The modules that open or read ZeroMQ sockets; all others are handed messages."""
 
 CORES = {
-    "services/capture": {"ring", "sample_clock", "sender"},
+    "services/capture": {"ring", "driver_frames", "portaudio_ids", "sample_clock", "sender", "silence"},
     "services/resample": {"framer", "inlet", "resampler", "stream", "timeline"},
     "services/stt": {"backoff", "codec", "failures", "lane", "pacing", "session", "turns"},
     "services/control": {"assigner", "crew", "desk", "engine_choice", "registry", "replies", "session", "sources"},

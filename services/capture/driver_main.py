@@ -89,7 +89,7 @@ def main(module: str, task: str, *order: str) -> None:
     tell = Teller(_own_output())
     stop = threading.Event()
     try:
-        threading.Thread(target=_await_end, args=(stop, task), daemon=True).start()
+        threading.Thread(target=_await_end, args=(_own_input(), stop, task), daemon=True).start()
         driver = importlib.import_module(module)
         if task == "list":
             tell.found(driver.devices())
@@ -114,8 +114,18 @@ def _own_output() -> int:
     return descriptor
 
 
-def _await_end(stop: threading.Event, task: str) -> None:
-    while os.read(0, 64):
+def _own_input() -> int:
+    """Standard input for us alone. On Windows each library that is loaded asks what kind of file standard input is, and
+    would wait there for the read to end."""
+    descriptor = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return descriptor
+
+
+def _await_end(descriptor: int, stop: threading.Event, task: str) -> None:
+    while os.read(descriptor, 64):
         pass
     stop.set()
     if task == "hear":
