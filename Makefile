@@ -42,6 +42,7 @@ check:
 	$(PYTHON) -m ruff format --check
 	$(PYTHON) -m mypy
 	$(PYTHON) -m mypy --platform win32 --cache-dir .mypy_cache/win32
+	$(PYTHON) -m mypy --platform darwin --cache-dir .mypy_cache/darwin
 	MYPYPATH=scripts:bench $(PYTHON) -m mypy scripts bench
 
 bench:
