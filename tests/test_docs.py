@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
 from configparser import RawConfigParser
 from pathlib import Path
 
@@ -51,6 +54,24 @@ def test_the_unit_of_the_page_starts_all_of_the_procfile_but_the_console() -> No
     started = unit["Service"]["ExecStart"].partition("/Procfile ")[2].split()
     procfile = [line.partition(":")[0] for line in (ROOT / "Procfile").read_text("utf-8").splitlines()]
     assert sorted([*started, "console"]) == sorted(procfile)
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="not installed: systemd-analyze")
+def test_systemd_finds_nothing_wrong_with_the_unit_of_the_page(tmp_path: Path) -> None:
+    page = (DOCS / "how-to" / "run-as-a-service.md").read_text("utf-8")
+    unit = tmp_path / "causal.service"
+    unit.write_text(re.findall(r"```ini\n(\[Unit\].*?)```", page, re.DOTALL)[0])
+    honcho = tmp_path / "causal" / ".venv" / "bin" / "honcho"
+    honcho.parent.mkdir(parents=True)
+    honcho.touch(mode=0o755)
+    done = subprocess.run(
+        ["systemd-analyze", "--user", "verify", str(unit)],
+        env=os.environ | {"HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_section_of_the_page_is_as_those_of_supervisords_configuration() -> None:

@@ -177,3 +177,16 @@ def test_shutdown_ends_everything_and_then_there_is_no_stack(procfile: Path) -> 
         after = stack.ctl("status")
     assert after.returncode == 3
     assert "no stack is running" in after.stderr
+
+
+def test_a_key_in_the_keyring_makes_assemblyai_hear_and_shows_nowhere(procfile: Path, tmp_path: Path) -> None:
+    keyring = {"PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring", "XDG_DATA_HOME": str(tmp_path)}
+    with Stack(procfile, [], environment=keyring) as stack:
+        typed = subprocess.run(
+            ["causal-ctl", "key", "set"], env=stack.environment, input=b"a-secret-key", capture_output=True, check=True
+        )
+        stack.launch("causal-control")
+        stack.until(lambda: stack.ctl("status", "--json").returncode == 0)
+        assert json.loads(stack.ctl("status", "--json").stdout)["engine"] == "assemblyai"
+        written = [path.read_bytes() for path in stack.folder.rglob("*") if path.is_file()]
+        assert not any(b"a-secret-key" in text for text in [typed.stdout, typed.stderr, *written])
