@@ -73,6 +73,8 @@ class Resample:
         self._knows_work = False
         self._bad_messages = 0
         self._waiting_blocks = 0
+        self._reached: set[str | None] = set()
+        """The gateways that have had a chunk."""
         self._chunks_not_sent = 0
         self._drain_until_s: float | None = None
         self._inbox = me.context.socket(zmq.PULL)
@@ -178,7 +180,9 @@ class Resample:
                         self._latency.add(delay_ns / clock.NS_PER_MS)
                     parts = wire.pack(topics.CHUNK, chunk, *([] if chunk.end else [samples]))
                     gateway = self._gateway(duty.stt)
-                    if gateway is None or not send_now(gateway, parts):
+                    if gateway is not None and send_now(gateway, parts):
+                        self._reached.add(duty.stt)
+                    elif duty.stt in self._reached:  # before, the line is only being made: the journal has it
                         self._chunks_not_sent += 1
                     if chunk.end:
                         self._control.nudge()

@@ -58,6 +58,14 @@ def test_wait_returns_when_the_file_is_over(stack: Stack, talk: str) -> None:
     assert state_of(stack, session) == "ended"
 
 
+def test_a_session_in_which_all_goes_well_drops_nothing(stack: Stack, talk: str) -> None:
+    assert stack.ctl("start", f"{talk}?speed=4", "--wait").returncode == 0
+    views = [view["status"] for view in stack.ask("status")["services"]]
+    assert [
+        (view["service"], name) for view in views for name, queue in view["queues"].items() if queue["dropped"]
+    ] == []
+
+
 def test_follow_shows_the_words_and_the_end(stack: Stack, talk: str) -> None:
     done = stack.ctl("start", f"file:{talk}?speed=max", "--follow", "--label", "inaugural")
     lines = done.stdout.splitlines()
