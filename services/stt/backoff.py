@@ -13,7 +13,7 @@ class Backoff:
     """
 
     def __init__(
-        self, chance: random.Random, *, first_s: float = 0.5, most_s: float = 30.0, lasting_s: float = 10.0
+        self, chance: random.Random, *, first_s: float = 0.5, most_s: float = 30.0, lasting_s: float = 4.0
     ) -> None:
         self._chance = chance
         self._first_s = first_s

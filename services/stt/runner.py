@@ -35,7 +35,7 @@ LOOK_AGAIN_S = 0.5
 """How often a lane that cannot go on looks whether something has changed."""
 PATIENCE_S = 3.0
 """How long the local engine may take to appear before it is an error."""
-KNOCK_S = 2.0
+KNOCK_S = 1.0
 """A door that does not open costs nobody anything: it is tried again so soon."""
 PERMIT_S = 30.0
 """So long a permission that was not used holds."""

@@ -121,7 +121,7 @@ class Laboratory:
             self.server = stack.enter_context(in_thread(AssemblyAIServer(key=KEY, keep_audio=False, rules=rules)))
             self.clocks = stack.enter_context(MachineClocks())
             self.pulse = stack.enter_context(
-                PrivatePulse(script=SPARE_SCRIPT, server_environment=self.clocks.environment)
+                PrivatePulse(script=SPARE_SCRIPT, server_environment=self.clocks.environment, urgent=True)
             )
             data = self.pulse.folder / "data"
             size_mb = round(DISK_MB + DISK_MB_PER_MINUTE * self._minutes)

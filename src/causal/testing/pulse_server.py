@@ -48,8 +48,14 @@ class PrivatePulse:
     """Starts on entry, stops on exit. `environment` is what its clients need."""
 
     def __init__(
-        self, rate_hz: int = 48_000, script: str = SCRIPT, server_environment: Mapping[str, str] | None = None
+        self,
+        rate_hz: int = 48_000,
+        script: str = SCRIPT,
+        *,
+        server_environment: Mapping[str, str] | None = None,
+        urgent: bool = False,
     ) -> None:
+        """`urgent`: a busy machine shall not make the devices stumble, as far as this user may ask for that."""
         # A short path: a Unix socket's has at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="pulse-", dir="/tmp" if Path("/tmp").is_dir() else None))
         self.server = f"unix:{self.folder}/native"
@@ -64,6 +70,7 @@ class PrivatePulse:
             "PULSE_SERVER": self.server,
             "DBUS_SESSION_BUS_ADDRESS": "disabled:",
         }
+        self._options = (*OPTIONS, "--realtime=yes", "--high-priority=yes") if urgent else OPTIONS
         self._server_environment = dict(server_environment or {})
         self._script = script.format(folder=self.folder, rate=rate_hz)
         self._process: subprocess.Popen[bytes] | None = None
@@ -92,7 +99,7 @@ class PrivatePulse:
         without_server = {name: value for name, value in self.environment.items() if name != "PULSE_SERVER"}
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                ["pulseaudio", "-n", "-F", script, *OPTIONS],
+                ["pulseaudio", "-n", "-F", script, *self._options],
                 env=without_server | self._server_environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
