@@ -180,6 +180,7 @@ def test_advice_on_a_source_is_a_line_once_and_another_when_it_is_over(renderer:
         "         mic  ~ muted: Mic is muted: pactl set-source-mute mic 0",
         "         mic  ~ capturing",
     ]
+    assert told(renderer, muted, status("failed"))[1:] == []
 
 
 def test_an_ended_session_leaves_nothing_at_the_bottom(renderer: Renderer) -> None:

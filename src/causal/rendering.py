@@ -118,6 +118,8 @@ class Renderer:
         if event.hint == self._hints.get(stream, ""):
             return []
         self._hints[stream] = event.hint
+        if not event.hint and event.state not in ("capturing", "silent"):
+            return []  # it has ended, or an error of its own says what is wrong
         text = f"~ {event.state}: {event.hint}" if event.hint else f"~ {event.state}"
         return [self._line(NO_TIME, event, text, "33")]
 
