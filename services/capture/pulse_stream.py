@@ -17,7 +17,9 @@ import ctypes
 import logging
 import os
 import time
+from collections import deque
 from collections.abc import Callable
+from statistics import median_low
 from typing import Any
 
 import numpy as np
@@ -79,6 +81,9 @@ class PulseStream:
         self._read_frames = 0
         self._portion = Portion(0)
         self._start_ns: int | None = None
+        self._starts_ns: deque[int] = deque(maxlen=FIRST_TIMINGS)
+        """By the server's last answers: a single wrong one is outvoted, for seconds of sound may be read by it at once,
+        when this process or the machine stood still."""
         self._timings = 0
         self._asked_ns = 0
         self._patient_since_ns: int | None = None
@@ -182,10 +187,8 @@ class PulseStream:
             return
         start_ns = self._start_by(self._pa.stream_get_timing_info(stream).contents)
         self._timings += 1
-        if self._timings > FIRST_TIMINGS or self._start_ns is None:
-            self._start_ns = start_ns
-        else:
-            self._start_ns = min(self._start_ns, start_ns)
+        self._starts_ns.append(start_ns)
+        self._start_ns = min(self._starts_ns) if self._timings <= FIRST_TIMINGS else median_low(self._starts_ns)
         if self._timings == FIRST_TIMINGS:
             self._take_all(stream)
 
@@ -267,6 +270,7 @@ class PulseStream:
 
     def _forget_timing(self) -> None:
         self._start_ns = self._patient_since_ns = None
+        self._starts_ns.clear()
         self._timings = self._asked_ns = 0
 
     def _overflowed(self, stream: int, _: Any) -> None:

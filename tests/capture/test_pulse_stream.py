@@ -115,6 +115,18 @@ def test_what_comes_after_the_machine_s_sleep_begins_anew_at_once(machine, slept
     assert after.captured_ns - before.captured_ns > slept_s * clock.NS_PER_S
 
 
+def test_one_wrong_answer_of_the_server_about_its_latency_is_outvoted(machine, monkeypatch):
+    starts_ms = [1000, 1003, 1001, 1001, 957, 1002, 1030, 1030]
+    answers = iter(starts_ms)
+    monkeypatch.setattr(machine.stream, "_start_by", lambda _: next(answers) * clock.NS_PER_MS)
+    machine.library.stream_get_timing_info = lambda _: ctypes.pointer(ctypes.c_int())
+    found_ms = []
+    for _ in starts_ms:
+        machine.stream._timing_came(STREAM, 1, None)
+        found_ms.append(machine.stream._start_ns // clock.NS_PER_MS)
+    assert found_ms == [1000, 1000, 1000, 1001, 1001, 1001, 1002, 1030]
+
+
 def test_a_machine_that_is_awake_hears_in_one_piece(machine):
     machine.deliver()
     machine.deliver()
