@@ -17,7 +17,7 @@ from causal.errors import CausalError
 from causal.messages.control import Status
 from causal.paths import Paths
 
-from . import checks, checks_mac, checks_sound, probes
+from . import checks, checks_desktop, checks_mac, checks_sound, probes
 from .checks import Result
 from .client import Client
 
@@ -74,11 +74,11 @@ def sound(environ: Mapping[str, str], backend: str = "auto") -> Iterator[Result]
     match sys.platform:
         case "darwin":
             yield from checks_mac.permissions(*probes.mac_permissions())
-            yield from checks_mac.sound(probes.hearing(backend))
-        case "linux":
-            yield from checks_sound.sound(probes.hearing(backend), probes.sound_servers(), probes.way_to_sound(environ))
+            yield from checks_desktop.sound(probes.hearing(backend), checks_desktop.MACOS)
+        case "win32":
+            yield from checks_desktop.sound(probes.hearing(backend), checks_desktop.WINDOWS)
         case _:
-            yield from checks_sound.sound(probes.hearing(backend), [], "usual")
+            yield from checks_sound.sound(probes.hearing(backend), probes.sound_servers(), probes.way_to_sound(environ))
 
 
 def lines(result: Result, *, colour: bool, columns: int | None) -> list[str]:
