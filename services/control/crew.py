@@ -170,8 +170,8 @@ def _tell(stream: Stream, role: Role) -> list[Effect]:
             effects.append(Publish(CaptureError(session=session, source=source, **wire.to_map(fault))))
     stream.told_faults = faults
     status = stream.status()
-    if (status.state, status.speech) != stream.told:
-        stream.told = (status.state, status.speech)
+    if (status.state, status.speech, status.hint) != stream.told:
+        stream.told = (status.state, status.speech, status.hint)
         effects.append(Publish(status))
     elif role == "capture":
         effects.append(Emit(status))

@@ -34,8 +34,8 @@ class Stream(msgspec.Struct, kw_only=True):
     stop: bool = False
     holders: dict[str, Holder] = {}
     reports: dict[str, StreamReport] = {}
-    told: tuple[str, str] = ("", "")
-    """State and speech as last published."""
+    told: tuple[str, ...] = ()
+    """State, speech and hint as last published."""
     told_faults: dict[str, Fault] = {}
     captured_before_ms: int = 0
     """Heard by capture workers that are gone: each counts from zero."""

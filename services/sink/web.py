@@ -26,6 +26,7 @@ from causal.errors import CausalError, ConfigError
 from causal.messages import Event
 from causal.page_file import PageFile
 from causal.paths import locked
+from causal.subscription import WITH_LEVELS
 
 from . import web_server
 from .sink import SinkOptions
@@ -45,6 +46,8 @@ DOWN_WITHIN_S = 2.0
 
 class WebSink:
     """Stores events for the page's history, and hands them to the server. The history begins with the event log."""
+
+    ephemeral = WITH_LEVELS
 
     def __init__(self, options: SinkOptions) -> None:
         self._options = options
@@ -110,6 +113,8 @@ class Server:
     more waits. `start`, `tell` and `stop` are for one other thread."""
 
     CAPACITY = 10_000
+    UNSEEN = 100
+    """So many may wait while no page is open."""
     LONGEST_WAIT_S = 3.0
 
     def __init__(self, listener: socket.socket, access: Access, history: History, control: Control) -> None:
@@ -119,6 +124,7 @@ class Server:
         self._history = history
         self._events: deque[Event] = deque()
         self._has_room = threading.Event()
+        self._is_called = False
         self._is_up = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._hub: Hub | None = None
@@ -131,15 +137,15 @@ class Server:
             raise CausalError("internal", "the page's server did not come up", "See the log of causal-sink web.")
 
     def tell(self, event: Event) -> None:
-        """Hands over an event."""
-        if not self._thread.is_alive() or self._loop is None:
+        """Hands over an event. The thread is woken when somebody looks, or when many wait."""
+        if not self._thread.is_alive() or self._loop is None or self._hub is None:
             raise CausalError("internal", "the page's server has ended", "See the log of causal-sink web.")
         if len(self._events) >= self.CAPACITY:
             self._has_room.clear()
             self._has_room.wait(self.LONGEST_WAIT_S)
-        is_first = not self._events
         self._events.append(event)
-        if is_first:
+        if not self._is_called and (self._hub.occupied.is_set() or len(self._events) >= self.UNSEEN):
+            self._is_called = True
             self._loop.call_soon_threadsafe(self._pass_on)
 
     def stop(self) -> None:
@@ -151,6 +157,7 @@ class Server:
 
     def _pass_on(self) -> None:
         assert self._hub is not None
+        self._is_called = False
         while self._events:
             self._hub.tell(self._events.popleft())
         self._has_room.set()
@@ -165,7 +172,7 @@ class Server:
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        hub = self._hub = Hub(self._history)
+        hub = self._hub = Hub(self._history, catch_up=self._pass_on)
         answers = Answers(self._history, self._control)
         config = uvicorn.Config(
             web_server.make(self._access, hub, answers.answer),

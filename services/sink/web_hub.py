@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -65,7 +66,8 @@ class Page:
 class Hub:
     """Holds at most 64 pages."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, catch_up: Callable[[], None] | None = None) -> None:
+        """`catch_up` tells what waits to be told: nobody hurries with it while no page is open."""
         self.occupied = asyncio.Event()
         """Whether a page is open."""
         self._history = history
@@ -73,14 +75,17 @@ class Hub:
         self._pages: set[Page] = set()
         self._facts: dict[str, bytes] = {}
         self._log = history.log
+        self._catch_up = catch_up
 
     def enter(self) -> Page | None:
         """A new page, told how things are; None when there are too many."""
         if len(self._pages) >= MAX_PAGES:
             return None
+        self.occupied.set()
+        if self._catch_up is not None:  # after it is known that somebody looks, or an event could fall between
+            self._catch_up()
         page = Page()
         self._pages.add(page)
-        self.occupied.set()
         for fact in self._facts.values():
             page.offer(fact)
         for status in self._live.statuses():

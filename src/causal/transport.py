@@ -41,6 +41,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 HANDSHAKE_WITHIN_S = 1.0
 PICK_UP_S = 1.0
 """How often connections look whether their service has moved."""
+SAME_TIME_NS = 2_000_000_000
+"""File systems give changes that are closer together the same time."""
 DOMAIN = b"causal"
 GATE = "inproc://zeromq.zap.01"
 """Where libzmq asks whether a client may come in (ZAP, rfc.zeromq.org/spec/27)."""
@@ -194,15 +196,31 @@ class Lines:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
         self._lines: list[Line] = []
+        self._looked_at_ns = 0
 
     def connect(self, socket: Socket, name: str) -> None:
         """Connects by name, as soon as somebody is there."""
         self._lines.append(Line(socket, self._paths, name))
 
     def renew(self) -> None:
+        if not self._may_have_moved():
+            return
         self._lines = [line for line in self._lines if not line.socket.closed]
         for line in self._lines:
             line.renew()
+
+    def _may_have_moved(self) -> bool:
+        """Whether anything in the directory came, went or was replaced since the last look. A change that is so new
+        that another may bear the same time is looked at again."""
+        if os.name != "posix":
+            return True
+        try:
+            changed_ns = self._paths.runtime.stat().st_mtime_ns
+        except OSError:
+            return True
+        is_known = changed_ns == self._looked_at_ns
+        self._looked_at_ns = changed_ns if time.time_ns() - changed_ns > SAME_TIME_NS else 0
+        return not is_known
 
 
 def look(context: Context, paths: Paths, name: str) -> Found:
