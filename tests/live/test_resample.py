@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ import soxr
 import zmq
 
 from causal import clock, topics, wire
-from causal.journal import JournalReader
+from causal.journal import JournalReader, JournalWriter
 from causal.messages import Block, Chunk, Next
 from causal.messages.control import Assignment, Assignments, Work
 from causal.messages.log import Publish, Stored
@@ -241,6 +242,21 @@ def test_a_stopped_stream_whose_capture_is_gone_is_finished_and_the_rest_is_a_ga
     assert len(around.heard()) == 16000
     around.until(lambda: around.gaps, "the gap")
     assert [(gap["start_ms"], gap["length_ms"]) for gap in around.gaps.values()] == [(1000, 3200)]
+
+
+def test_a_resampler_that_starts_when_the_clock_was_set_deletes_what_is_old_but_no_session_that_lives(stack, around):
+    old_s = time.time() - 48 * 3600
+    for session in ("s0", "s1"):
+        folder = stack.paths.journal / session / "mic"
+        with JournalWriter(folder, f"{session}/mic") as journal:
+            first = Chunk(stream=f"{session}/mic", index=0, position=0, captured_ns=around.started_ns)
+            journal.append(first, np.zeros(1600, np.int16))
+        for path in (*folder.iterdir(), folder, folder.parent):
+            os.utime(path, (old_s, old_s))
+    launched(stack)
+    around.until(lambda: not (stack.paths.journal / "s0").exists(), "the old session goes")
+    assert (stack.paths.journal / "s1").exists()
+    around.until(lambda: around.report, "the other one is at work")
 
 
 def test_rubbish_is_counted_and_stops_nothing(stack, around):

@@ -1,13 +1,17 @@
 """The laboratory's instruments: whoever judges by them must be able to rely on them."""
 
 import errno
+import os
 import shutil
+import subprocess
+import sys
 import time
 
 import pytest
 
 from causal import clock
 from causal.testing import pulse_server
+from causal.testing.machine_clocks import MachineClocks
 from causal.testing.mouth import SETTLE_S, Mouth
 from causal.testing.oracle_speech import understand
 from causal.testing.small_disk import SmallDisk
@@ -80,3 +84,41 @@ def test_a_small_disk_is_full_when_a_test_wants_it(tmp_path):
         disk.make_room()
         path.write_bytes(bytes(100_000))
     assert not any(disk.folder.iterdir())
+
+
+CLOCKS = """
+import sys, time
+for _ in sys.stdin:
+    print(time.time_ns(), time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.monotonic_ns(), flush=True)
+"""
+
+
+def test_a_machine_s_clocks_jump_and_sleep_for_the_processes_that_have_them():
+    with MachineClocks() as clocks:
+        if clocks.missing:
+            pytest.skip(clocks.missing)
+        with subprocess.Popen(
+            [sys.executable, "-c", CLOCKS],
+            env=os.environ | clocks.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process:
+
+            def offsets_s() -> list[float]:
+                print(file=process.stdin, flush=True)
+                told = map(int, process.stdout.readline().split())
+                here = (time.time_ns(), clock.now_ns(), time.monotonic_ns())
+                return [(one - other) / clock.NS_PER_S for one, other in zip(told, here, strict=True)]
+
+            assert offsets_s() == pytest.approx([0, 0, 0], abs=0.4)
+            clocks.set_wall(-3600.5)
+            assert offsets_s() == pytest.approx([-3600.5, 0, 0], abs=0.4)
+            before_ns = clock.now_ns()
+            clocks.sleep(60.0)
+            assert offsets_s() == pytest.approx([-3540.5, 60, 0], abs=0.4)
+            clocks.set_wall(0.0)
+            assert offsets_s() == pytest.approx([60, 60, 0], abs=0.4)
+            process.stdin.close()
+        assert clocks.capture_ns(before_ns) == before_ns
+        assert clocks.capture_ns(clock.now_ns()) - clock.now_ns() == pytest.approx(60 * clock.NS_PER_S, rel=0.01)
