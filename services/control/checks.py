@@ -126,7 +126,7 @@ def speech_service(reached: Reached, needed: bool) -> Result:
         return Result("speech service", "ok", f"{where} answers")
     found, fix = {
         "address": (f"{reached.detail!r} is no ws:// or wss:// address", "Mend stt_url or engine in causal.toml."),
-        "name": (f"the name {reached.host} is not known", f"getent hosts {reached.host}   (is there a network?)"),
+        "name": (f"the name {reached.host} is not known", f"ping {reached.host}   (is there a network?)"),
         "refused": (f"{where} refuses connections", f"Is that server running? curl -v https://{where}/"),
         "timeout": (f"{where} does not answer", f"curl -v https://{where}/   (a firewall, or a proxy to be named?)"),
         "certificate": (
