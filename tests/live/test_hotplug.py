@@ -125,6 +125,35 @@ def test_an_unplugged_loopback_hears_nothing_of_the_microphone_and_is_taken_up_a
     player.wait()
 
 
+def test_an_unplugged_microphone_hears_nothing_of_the_loudspeakers_and_is_taken_up_again(server, tmp_path, ears_on):
+    """PulseAudio makes a loopback the default input when there is no microphone."""
+    for line in server.pactl("list", "short", "modules").splitlines():
+        if "module-remap-source" in line:
+            server.unload(line.split()[0])
+    server.add_sink("throat")
+    voice = ("load-module", "module-remap-source", "source_name=voice", "master=throat.monitor")
+    module = server.pactl(*voice)
+    server.pactl("set-default-source", "voice")
+    player = server.play(tone(tmp_path, 800), "speakers")
+    with ears_on(server.server) as ears:
+        ears.listen("mic")
+        ears.listen("pulse:speakers.monitor", "s/loudspeakers")
+        ears.until(lambda: ears.device() == "pulse:voice")
+        ears.hear(0.3)
+        server.unload(module)
+        ears.until(lambda: ears.state() == "failed" or ears.device() != "pulse:voice")
+        ears.hear(0.5, "s/loudspeakers")
+        server.pactl(*voice)
+        server.pactl("set-default-source", "voice")
+        ears.until(lambda: ears.device() == "pulse:voice" and ears.state() != "failed")
+        ears.hear(0.3)
+        assert ears.reasons()[0] == "device-lost"
+        assert not any(block.samples.any() for block in ears.blocks())
+        assert ears.sound("s/loudspeakers").any()
+    player.kill()
+    player.wait()
+
+
 def test_a_restarted_server_is_taken_up_again_by_all_sources(server, ears_on):
     with ears_on(server.server) as ears:
         for source in ("mic", "system"):

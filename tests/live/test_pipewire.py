@@ -50,28 +50,6 @@ def test_stamps_follow_the_samples_to_20_ms_from_the_first_block_on(pipewire, ea
         assert ears.reasons() == []
 
 
-def test_an_unplugged_loopback_is_lost_and_not_moved_elsewhere(pipewire, ears_on):
-    module = pipewire.add_sink("headphones")
-    with ears_on(pipewire.server) as ears:
-        ears.listen("pulse:headphones.monitor")
-        ears.hear(0.3)
-        pipewire.unload(module)
-        ears.until(lambda: ears.state() == "failed")
-        assert ears.error().code in ("device-lost", "device-not-found")
-        assert pipewire.pactl("list", "short", "source-outputs") == ""
-
-
-def test_system_follows_the_default_output(pipewire, ears_on):
-    pipewire.add_sink("headphones")
-    with ears_on(pipewire.server) as ears:
-        ears.listen("system")
-        ears.hear(0.3)
-        pipewire.pactl("set-default-sink", "headphones")
-        ears.until(lambda: ears.device() == "pulse:headphones.monitor")
-        ears.hear(0.3)
-        assert ears.reasons() == ["moved"]
-
-
 def test_loudspeakers_whose_monitor_does_not_go_by_their_mute_are_not_called_muted(pipewire, tmp_path, ears_on):
     """As those of a sound card; null sinks are the exception."""
     pipewire.pactl("load-module", "module-null-sink", "sink_name=card", "sink_properties=monitor.channel-volumes=false")

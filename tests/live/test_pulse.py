@@ -113,24 +113,6 @@ def test_two_streams_share_one_opening_of_the_device(pulse, ears_on):
     assert openings(pulse) == 0
 
 
-def test_an_unplugged_loopback_is_lost_and_never_becomes_the_microphone(pulse_own, tmp_path, ears_on):
-    module = pulse_own.add_sink("headphones")
-    with ears_on(pulse_own.server) as ears:
-        ears.listen("pulse:headphones.monitor")
-        ears.hear(0.3)
-        pulse_own.unload(module)
-        ears.until(lambda: ears.state() == "failed")
-        assert ears.error().code in ("device-lost", "device-not-found")
-        voice = pulse_own.play(counter_file(tmp_path, 1.0, channels=1), "feed")
-        ears.until(lambda: voice.poll() is not None)
-        assert not ears.sound().any()
-        pulse_own.add_sink("headphones")
-        ears.until(lambda: ears.state() == "capturing")
-        ears.hear(0.1)
-        assert ears.reasons() == ["device-lost"]
-        assert not ears.sound().any()
-
-
 def test_system_follows_the_default_output(pulse_own, tmp_path, ears_on):
     pulse_own.add_sink("headphones")
     with ears_on(pulse_own.server) as ears:

@@ -287,13 +287,15 @@ def test_lights_levels_and_delays_are_those_of_the_stream(stack: Stack, publishe
     page = chromium.let_in(stack)
     expect(page.locator("#session-title")).to_have_text("Tea")
     publisher.emit(status())
-    publisher.emit(status("system", state="stalled", speech="reconnecting", lost_ms=1500))
+    publisher.emit(status("system", state="stalled", speech="reconnecting", lost_ms=1500, hint="wake it so"))
     mine, theirs = page.locator("#streams .me"), page.locator("#streams .them")
     expect(mine.locator(".light").nth(0)).to_have_text("Sound: listening")
     expect(mine.locator(".light").nth(1)).to_have_text("Words: live")
     expect(mine.locator(".numbers")).to_have_text("heard 9.0 s · sent 0.2 s behind · last words 3.0 s ago")
     expect(theirs.locator(".light.bad")).to_have_text("Sound: nothing is delivered")
     expect(theirs.locator(".light.wait")).to_contain_text("connecting again; what is said is kept")
+    expect(theirs.locator(".hint")).to_have_text("wake it so")
+    expect(mine.locator(".hint")).to_be_hidden()
     expect(theirs.locator(".numbers")).to_contain_text("1.5 s missed")
     assert mine.locator(".bar").evaluate("bar => bar.style.transform") == "scaleX(0.5)"
 
