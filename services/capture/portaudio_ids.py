@@ -13,6 +13,8 @@ ALSA, JACK, WASAPI = "ALSA", "JACK Audio Connection Kit", "Windows WASAPI"
 MOST_CHANNELS = 8
 """ALSA's plug-ins offer 32, 64 or 128 channels, which are made up; hardware has no more than this but rarely."""
 
+MONITOR = "monitor"
+
 _HARDWARE = re.compile(r" \(hw:(\d+),\d+\)$")
 _CARD = re.compile(r"^ *(\d+) \[[^]]*\]: (\S+) - ", re.MULTILINE)
 
@@ -68,14 +70,15 @@ def entries(
                 index,
             )
         )
-    return _with_default(found, apis, names, default_api)
+    hardware = {port.client for port in ports if port.physical and not port.name.startswith(MONITOR)}
+    return _with_default(found, apis, names, default_api, hardware)
 
 
 def _kind(name: str, api: str, loopback_cards: set[int], ports: Sequence[JackPort]) -> DeviceKind:
     if api == JACK:
-        own = [port for port in ports if port.client == name]
-        hears = [port for port in own if port.physical and not port.name.startswith("monitor")]
-        return "input" if hears else "loopback"
+        # A port of a loopback is a `monitor_…`, by JACK's convention. What is not known is no loopback.
+        own = [port.name.startswith(MONITOR) for port in ports if port.client == name]
+        return "loopback" if own and all(own) else "input"
     card = _HARDWARE.search(name)
     return "loopback" if card and int(card[1]) in loopback_cards else "input"
 
@@ -85,17 +88,17 @@ def _channels(offered: int) -> int:
 
 
 def _with_default(
-    found: list[Entry], apis: Sequence[Mapping[str, Any]], names: list[str], default_api: int
+    found: list[Entry], apis: Sequence[Mapping[str, Any]], names: list[str], default_api: int, hardware: set[str]
 ) -> list[Entry]:
-    """The default microphone is JACK's where JACK runs, for it has the hardware then; else PortAudio's own."""
+    """The default microphone is JACK's hardware where JACK runs, for JACK has it then; else PortAudio's own default."""
     wanted = [index for index, name in enumerate(names) if name in (JACK, WASAPI)] + [default_api]
     for api in wanted:
-        own = [entry for entry in found if entry.device.id.startswith(f"portaudio:{names[api]}/")]
-        own = [entry for entry in own if entry.device.kind == "input"]
-        chosen = next((entry for entry in own if entry.number == apis[api]["default_input_device"]), None)
-        chosen = chosen or (own[0] if own and names[api] == JACK else None)
-        if chosen:
-            return [Entry(_as_default(entry.device), entry.number) if entry is chosen else entry for entry in found]
+        own = [one for one in found if one.device.id.startswith(f"portaudio:{names[api]}/")]
+        own = [one for one in own if one.device.kind == "input"]
+        likely = [one for one in own if one.device.name in hardware] if names[api] == JACK else []
+        likely += [one for one in own if one.number == apis[api]["default_input_device"]]
+        if likely:
+            return [Entry(_as_default(one.device), one.number) if one is likely[0] else one for one in found]
     return found
 
 

@@ -46,7 +46,7 @@ def test_where_jack_runs_its_hardware_is_the_default():
     devices = [device("default"), device("synth", 2, 1), device("system", 2, 1)]
     assert found(devices, apis, ports=ports) == [
         ("portaudio:ALSA/default", "input", False),
-        ("portaudio:JACK Audio Connection Kit/synth", "loopback", False),
+        ("portaudio:JACK Audio Connection Kit/synth", "input", False),
         ("portaudio:JACK Audio Connection Kit/system", "input", True),
     ]
 
@@ -56,6 +56,11 @@ def test_a_monitor_of_jack_is_a_loopback_though_its_ports_are_hardware():
     assert found([device("Speakers")], [api("JACK Audio Connection Kit", 0)], ports=ports) == [
         ("portaudio:JACK Audio Connection Kit/Speakers", "loopback", False)
     ]
+
+
+def test_what_jack_says_nothing_of_is_no_loopback():
+    kinds = [one[1] for one in found([device("new")], [api("JACK Audio Connection Kit")], ports=[])]
+    assert kinds == ["input"]
 
 
 def test_the_kernels_loopback_card_is_a_loopback_and_never_the_default_microphone():
