@@ -25,6 +25,8 @@ from .driver_frames import Found, Gone, Heard, Hole, Opened, Order
 KILL_AFTER_S = 1.0
 LIST_WITHIN_S = 15.0
 SAID_CHARS = 200
+NO_WINDOW = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
+"""A capture that runs as a service has no console, and a new one would be seen."""
 
 
 class DriverStream:
@@ -43,6 +45,7 @@ class DriverStream:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
+            creationflags=NO_WINDOW,
         )
         self._killer = threading.Timer(KILL_AFTER_S, self._process.kill)
         self._killer.daemon = True
@@ -125,7 +128,7 @@ def list_devices(module: str, within_s: float = LIST_WITHIN_S) -> list[Device]:
     with (
         tempfile.TemporaryFile() as stderr,
         subprocess.Popen(
-            _command(module, "list"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr
+            _command(module, "list"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, creationflags=NO_WINDOW
         ) as process,
     ):
         killer = threading.Timer(within_s, _give_up, (late, process))
