@@ -128,7 +128,11 @@ def list_devices(module: str, within_s: float = LIST_WITHIN_S) -> list[Device]:
     with (
         tempfile.TemporaryFile() as stderr,
         subprocess.Popen(
-            _command(module, "list"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, creationflags=NO_WINDOW
+            _command(module, "list"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            creationflags=NO_WINDOW,
         ) as process,
     ):
         killer = threading.Timer(within_s, _give_up, (late, process))

@@ -55,7 +55,7 @@ class Hearing(msgspec.Struct, frozen=True):
 
 NAMES = {
     "pulse": "the sound server answers",
-    "portaudio": "PortAudio (no sound server)",
+    "portaudio": "PortAudio",
     "wasapi": "WASAPI",
     "tap": "Core Audio",
 }
@@ -87,7 +87,11 @@ def sound(hearing: Hearing | Problem, servers: Sequence[str], way: Way) -> list[
     results = [Result("sound", "ok", f"{answers}: {count} device{'s' if count > 1 else ''}")]
     ears = {ear.device: ear for ear in hearing.ears}
     chosen = {device.kind: device for device in to_hear(hearing.devices)}
-    return [*results, _microphone(chosen.get("input"), ears), _loopback(chosen.get("loopback"), ears)]
+    return [
+        *results,
+        _microphone(chosen.get("input"), ears),
+        _loopback(chosen.get("loopback"), ears, {device.backend for device in hearing.devices}),
+    ]
 
 
 def undelivered(name: str, ear: Ear, fix: str) -> Result | None:
@@ -129,10 +133,11 @@ def _microphone(device: Device | None, ears: dict[str, Ear]) -> Result:
     return Result(name, "ok", f"{device.id} delivers")
 
 
-def _loopback(device: Device | None, ears: dict[str, Ear]) -> Result:
+def _loopback(device: Device | None, ears: dict[str, Ear], by: set[str]) -> Result:
     name = "system sound"
     if device is None:
-        return Result(name, "warning", "there is no output whose sound could be heard", "pactl list short sinks")
+        fix = "pactl list short sinks" if by == {"pulse"} else "PulseAudio and PipeWire have what an output plays"
+        return Result(name, "warning", "there is no output whose sound could be heard", fix)
     sink = device.id.removeprefix("pulse:").removesuffix(".monitor")
     if sink == DUMMY:
         found = "there is no output but the server's dummy: what is played goes nowhere"
