@@ -25,7 +25,7 @@ from .driver_frames import Found, Gone, Heard, Hole, Opened, Order
 KILL_AFTER_S = 1.0
 LIST_WITHIN_S = 15.0
 SAID_CHARS = 200
-NO_WINDOW = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
+NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 """A capture that runs as a service has no console, and a new one would be seen."""
 
 

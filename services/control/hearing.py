@@ -26,8 +26,8 @@ from .checks_sound import Ear, Hearing, Problem, to_hear
 GROUP = "causal.sources"
 BLOCK_MS = 50
 ENOUGH_S = 0.5
-WITHIN_S = 2.5
-"""A device that sleeps needs a second to wake."""
+WITHIN_S = 4.0
+"""A device that sleeps needs a second to wake, and a driver process one to start."""
 
 
 class Listener:
