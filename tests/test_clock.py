@@ -21,6 +21,14 @@ def test_on_windows_it_is_the_performance_counter(monkeypatch):
     assert fresh_clock().now_ns() == 456
 
 
+def test_a_process_that_stands_still_between_two_clocks_has_not_slept(monkeypatch):
+    ticks = iter([0, 900_000_000, 900_000_100, 900_000_200])
+    monkeypatch.setattr(time, "monotonic_ns", lambda: next(ticks))
+    with_sleep = iter([5_400_000_000, 5_900_000_150])
+    monkeypatch.setattr(clock, "now_ns", lambda: next(with_sleep))
+    assert clock.slept_ns() == 5_000_000_050
+
+
 def fresh_clock():
     """The module as another system would load it."""
     spec = importlib.util.spec_from_file_location("fresh_clock", clock.__file__)

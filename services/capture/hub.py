@@ -267,10 +267,10 @@ class Hub:
             self._open(line, now_ns)
 
     def _open(self, line: Line, now_ns: int) -> None:
-        kept_ns = KEPT_NS if line.backend.live else 0
+        live = line.backend.live
         intake = Intake(
             self._wake, self._now_ns, line.origin_ns, line.start_ns,
-            stir=self._stir, kept_ns=kept_ns, drift=line.drift,
+            stir=self._stir, kept_ns=KEPT_NS if live else 0, drift=line.drift, slept_ns=clock.slept_ns if live else None,
         )  # fmt: skip
         line.tries += 1
         for track in self._tracks.values():

@@ -9,13 +9,16 @@ from collections.abc import Callable
 import numpy as np
 
 from causal import clock
-from causal.clock import NS_PER_S
+from causal.clock import NS_PER_MS, NS_PER_S
 from causal.errors import SourceError
 
 from .backend import DriverState, Samples
 from .drift import Drift
 from .ring import Ring
 from .sample_clock import SampleClock
+
+SLEPT_NS = 100 * NS_PER_MS
+"""A machine that has slept for so long has heard nothing for so long."""
 
 KEPT_NS = NS_PER_S
 """More than a device may be behind another: what is still on its way from the old one when the new one is heard."""
@@ -39,9 +42,11 @@ class Intake:
         stir: Callable[[], None] | None = None,
         kept_ns: int = KEPT_NS,
         drift: Drift | None = None,
+        slept_ns: Callable[[], int] | None = None,
     ) -> None:
         """`wake` is called at each block, `stir` when there is something to decide: the first block, a loss. `drift` is
-        what former openings have told of the device's clock; this one adds to it."""
+        what former openings have told of the device's clock; this one adds to it. `slept_ns` tells how long the machine
+        has ever slept: a device does not hear meanwhile."""
         self.origin_ns = origin_ns
         self.start_ns = start_ns
         self.opened_ns = now_ns()
@@ -66,6 +71,8 @@ class Intake:
         self._channels = 0
         self._drift = drift or Drift()
         self._clock = SampleClock(1, self._drift)
+        self._slept_ns = slept_ns
+        self._had_slept_ns = slept_ns() if slept_ns else 0
 
     # The hub's side
 
@@ -104,6 +111,8 @@ class Intake:
                 ring.set_format(rate_hz, channels)
 
     def on_samples(self, samples: Samples, captured_ns: int) -> None:
+        if self._slept_ns is not None:
+            self._look_for_sleep(self._slept_ns())
         stamp = self._clock.stamp(len(samples), captured_ns)
         with self._lock:
             if stamp.broken:
@@ -143,6 +152,11 @@ class Intake:
     def has_room(self, frames: int) -> bool:
         with self._lock:
             return all(ring.has_room(frames) for ring in self._rings)
+
+    def _look_for_sleep(self, slept_ns: int) -> None:
+        if slept_ns - self._had_slept_ns >= SLEPT_NS:
+            self.on_hole("suspended")
+        self._had_slept_ns = slept_ns
 
     # What rings get
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 
+SLEPT_TRIES = 5
+
 if sys.platform == "win32":
 
     def now_ns() -> int:
@@ -29,8 +31,15 @@ else:
 
 
 def slept_ns() -> int:
-    """How long the machine has slept since it was started, where a clock tells; else always the same."""
-    return now_ns() - time.monotonic_ns()
+    """How long the machine has slept since it was started, where a clock tells; else always the same. Two clocks are
+    read; where this process stood still between them, they are read again."""
+    readings = []
+    for _ in range(SLEPT_TRIES):
+        before_ns, with_sleep_ns, after_ns = time.monotonic_ns(), now_ns(), time.monotonic_ns()
+        readings.append((after_ns - before_ns, with_sleep_ns - before_ns))
+        if after_ns - before_ns < NS_PER_MS:
+            break
+    return min(readings)[1]
 
 
 def now_s() -> float:

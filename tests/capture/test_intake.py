@@ -119,3 +119,18 @@ def test_what_the_driver_tells_is_kept_for_the_hub(intake, woken):
     intake.on_lost(error)
     intake.on_end()
     assert (intake.driver_state, intake.lost, intake.ended, len(woken)) == ("muted", error, True, 3)
+
+
+def test_after_the_machine_s_sleep_the_first_block_begins_a_segment_in_its_place():
+    slept_ns, ring = [7], Ring(1.0)
+    intake = Intake(lambda: None, slept_ns=lambda: slept_ns[0])
+    intake.attach(ring)
+    intake.on_format(48_000, 1)
+    intake.on_samples(BLOCK, 0)
+    slept_ns[0] += 3600 * 10**9
+    intake.on_samples(BLOCK, BLOCK_NS + slept_ns[0])
+    slept_ns[0] += 1_000_000
+    intake.on_samples(BLOCK, 2 * BLOCK_NS + slept_ns[0])
+    held = [ring.held(n) for n in range(ring.head) if len(ring.held(n).samples)]
+    assert [(block.segment, block.gap_reason) for block in held] == [(0, ""), (1, "suspended"), (1, "")]
+    assert held[1].captured_ns == BLOCK_NS + 3600 * 10**9 + 7
