@@ -267,10 +267,10 @@ class Hub:
             self._open(line, now_ns)
 
     def _open(self, line: Line, now_ns: int) -> None:
-        live = line.backend.live
+        kept_ns, slept_ns = (KEPT_NS, clock.slept_ns) if line.backend.live else (0, None)
         intake = Intake(
             self._wake, self._now_ns, line.origin_ns, line.start_ns,
-            stir=self._stir, kept_ns=KEPT_NS if live else 0, drift=line.drift, slept_ns=clock.slept_ns if live else None,
+            stir=self._stir, kept_ns=kept_ns, drift=line.drift, slept_ns=slept_ns,
         )  # fmt: skip
         line.tries += 1
         for track in self._tracks.values():
