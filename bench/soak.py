@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import click
 import page
-import vitals
+import soak_vitals
 
 from causal.testing.fault_laboratory import Laboratory, Outcome
 from causal.testing.fault_schedule import SERVICE_FAULTS, TARGETS, plan
@@ -77,9 +77,9 @@ def parts(outcome: Outcome) -> list[str]:
         COLUMNS,
         *([f"Not possible here: {_told(outcome.skipped)}."] if outcome.skipped else []),
         "## What the processes held",
-        page.table(vitals.HEAD, vitals.by_quarter(outcome.vitals)),
+        page.table(soak_vitals.HEAD, soak_vitals.by_quarter(outcome.vitals)),
         "Medians of each quarter of the run. A killed worker begins anew, so a worker's own growth shows by its age:",
-        page.table(vitals.AGE_HEAD, vitals.by_age(outcome.vitals)),
+        page.table(soak_vitals.AGE_HEAD, soak_vitals.by_age(outcome.vitals)),
     ]
 
 
@@ -102,8 +102,8 @@ def figures(outcome: Outcome) -> list[list[object]]:
         ["gaps without a fault that costs one", len(outcome.unexplained), 0],
         ["live again after a worker was killed, worst, s", _worst(outcome.delays, "kill"), "≤ 3"],
         ["live again after the service's return, worst, s", _worst(outcome.delays, *SERVICE_FAULTS), "≤ 3"],
-        ["memory of all processes, last quarter against second", vitals.change(outcome.vitals, "rss_mb"), "≤ 5 %"],
-        ["descriptors of all, last quarter against second", vitals.change(outcome.vitals, "descriptors"), "≤ 5 %"],
+        ["memory of all processes, last quarter against second", soak_vitals.change(outcome.vitals, "rss_mb"), "≤ 5 %"],
+        ["descriptors of all, last quarter against second", soak_vitals.change(outcome.vitals, "descriptors"), "≤ 5 %"],
         ["the jsonl sink's file", outcome.sink or "each event once, in order", "each event once, in order"],
         ["the session ended by itself", "yes" if outcome.ended else "no", "yes"],
     ]

@@ -150,10 +150,8 @@ class Desk:
         if shutdown:
             self._told.add((poll.service, poll.instance))
         key = self._facts.key if poll.service == "stt" else None
-        known = self._bucket.granted_s
-        granted = self._bucket.grant(poll.wishes, now.monotonic_s)
-        if not known.keys() >= set(granted):
-            effects.append(SaveGrants(self._bucket.granted_s))
+        before, granted = self._bucket.granted_s, self._bucket.grant(poll.wishes, now.monotonic_s)
+        effects += [SaveGrants(self._bucket.granted_s)] if set(granted) - before.keys() else []
         answer = Work(streams=work, key=key, granted=granted, shutdown=shutdown)
         return [*heard, *effects, Answer(ticket, {"ok": True} | wire.to_map(answer))]
 

@@ -43,9 +43,9 @@ from .pulse_server import PrivatePulse
 from .small_disk import SmallDisk
 from .stack import Stack
 from .utterances import EVERY_MS, Utterance, sound_of, words_of
+from .vitals import Vital, vitals
 
 PROCESSES = ("broker", "control", "resample", "stt", "capture", "jsonl")
-SERVICES = ("broker", "control", "resample", "stt", "capture", "sink")
 SESSION_S = 200.0
 """A session of the speech service has expired after so long: the gateway rolls over 120 s before."""
 KEY = "laboratory-key"
@@ -65,20 +65,6 @@ DISK_MB = 64
 DISK_MB_PER_MINUTE = 8
 FILE_WITHIN_S = 180.0
 """The file ends so long after the run at the latest: it waits while nobody reads it."""
-
-
-@dataclass(frozen=True)
-class Vital:
-    """One process at one moment."""
-
-    at_s: float
-    service: str
-    is_worker: bool
-    """Else it is a worker's parent, which no fault ends."""
-    pid: int
-    age_s: float
-    rss_mb: float
-    descriptors: int
 
 
 @dataclass
@@ -233,26 +219,9 @@ class Laboratory:
         while (left_s := until_s - time.monotonic()) > 0:
             newest_s = outcome.vitals[-1].at_s if outcome.vitals else float("-inf")
             if time.monotonic() - begun_s - newest_s >= WATCH_S:
-                outcome.vitals += self._vitals(begun_s)
+                outcome.vitals += vitals(self.stack, begun_s)
                 outcome.loads.append(psutil.getloadavg()[0])
             time.sleep(min(0.2, left_s))
-
-    def _vitals(self, begun_s: float) -> Iterable[Vital]:
-        now_s, at_s = time.time(), time.monotonic() - begun_s
-        for process in self.stack.leftovers():
-            with contextlib.suppress(psutil.Error), process.oneshot():
-                words = process.cmdline()
-                service = next((name for name in SERVICES for word in words if Path(word).name == f"causal-{name}"), "")
-                if service:
-                    yield Vital(
-                        at_s,
-                        service,
-                        "--no-respawn" in words,
-                        process.pid,
-                        now_s - process.create_time(),
-                        process.memory_info().rss / 1e6,
-                        process.num_fds(),
-                    )
 
     def _end(self, session: str) -> bool:
         """Stops the session, and waits for the last words."""

@@ -6,7 +6,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from causal.testing.fault_laboratory import SERVICES, Vital
+from causal.testing.vitals import SERVICES, Vital
 
 QUARTERS = ("first quarter", "second", "third", "last")
 HEAD = ["processes", *(f"{when}, {what}" for when in QUARTERS for what in ("MB", "descriptors"))]
