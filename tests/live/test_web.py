@@ -310,7 +310,7 @@ def test_before_a_start_it_says_whether_the_sound_leaves_the_computer(stack: Sta
     expect(page.locator("#hearer")).to_have_text("Heard by this computer: no sound leaves it.")
 
 
-def test_zeros_are_a_fault_of_a_microphone_and_the_rest_of_everything_else(
+def test_a_silent_or_muted_microphone_is_told_and_a_silent_output_is_at_rest(
     stack: Stack, publisher: OneLoop, chromium: Chromium
 ) -> None:
     publisher.publish(session())
@@ -319,6 +319,9 @@ def test_zeros_are_a_fault_of_a_microphone_and_the_rest_of_everything_else(
     publisher.emit(status(state="silent"))
     publisher.emit(status("system", state="silent", final_ms=0))
     expect(page.locator("#streams .me .light.wait")).to_have_text("Sound: only silence comes")
+    publisher.emit(status(state="muted", hint="Microphone is muted: pactl set-source-mute microphone 0"))
+    expect(page.locator("#streams .me .light.wait")).to_have_text("Sound: muted")
+    expect(page.locator("#streams .me .hint")).to_contain_text("pactl set-source-mute")
     expect(page.locator("#streams .them .light.off")).to_have_text("Sound: nothing is played")
     expect(page.locator("#streams .them .numbers")).to_contain_text("no words yet")
 

@@ -60,7 +60,7 @@ class Card {
     this.device = make("span", "device faint");
     this.error = make("p", "error");
     this.error.hidden = true;
-    this.hint = make("p", "hint faint");
+    this.hint = make("p", "hint");
     this.hint.hidden = true;
     const name = make("span", "who", voice(source));
     const lights = make("div", "lights", this.sound.element, this.words.element);
