@@ -171,6 +171,14 @@ def test_trouble_of_a_source_is_shown_until_it_is_over(renderer: Renderer) -> No
     assert renderer.bottom(40) == []
 
 
+def test_a_short_gap_is_told_in_milliseconds(renderer: Renderer) -> None:
+    gaps = (Gap(session="s-1a", source="mic", start_ms=0, length_ms=ms, reason="device-lost") for ms in (54, 2140))
+    assert [line.split("~ ")[1] for line in told(renderer, *gaps)] == [
+        "54 ms were not heard: device-lost",
+        "2.1 s were not heard: device-lost",
+    ]
+
+
 def test_advice_on_a_source_is_a_line_once_and_another_when_it_is_over(renderer: Renderer) -> None:
     def status(state: str, hint: str = "") -> CaptureStatus:
         return CaptureStatus(session="s-1a", source="mic", device="d", state=state, speech="live", hint=hint)

@@ -29,8 +29,8 @@ from causal.waker import Waker
 
 from .backend import load_backends
 from .choice import choose
+from .condition import Condition
 from .hub import Hub
-from .line import Condition
 from .outlet import Outlet
 
 log = logging.getLogger("causal.capture")

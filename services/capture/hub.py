@@ -23,12 +23,13 @@ from causal.messages.control import Device, DeviceKind
 
 from .aliases import resolve
 from .backend import Backend, Stream
+from .condition import Condition, condition_of
 from .drift import Drift
 from .intake import KEPT_NS, Intake
 from .level import Level
-from .line import AUDIBLE, Condition, Line, Track
+from .line import AUDIBLE, Line, Track
 from .ring import Ring
-from .watch import hint_of, retry_after_s, should_reopen, state_of
+from .watch import retry_after_s, should_reopen
 
 log = logging.getLogger(__name__)
 
@@ -129,23 +130,8 @@ class Hub:
         track = self._tracks.get(stream)
         if track is None:
             return Condition(None, "stopped")
-        line = track.line
-        device = line.device_id if line else None
-        if track.over:
-            return Condition(device, "failed" if track.error else "stopped", track.error)
-        error = line.error if line else track.error
-        if line is None or line.intake is None or error:
-            return Condition(device, "failed" if error else "starting", error, retrying=error is not None)
-        waited_s = (self._now_ns() - line.quiet_since_ns) / NS_PER_S
-        driver = line.intake.driver_state
-        if driver == "muted" and not track.muted:
-            driver = "running"
-        state = state_of(waited_s=waited_s, heard=line.heard, zeros_s=track.level.zeros_s, driver=driver)
-        hint = hint_of(
-            state, kind=self._kind(line.device_id), driver_hint=line.intake.driver_hint,
-            zeros_s=track.level.zeros_s, sounded=(track.sounded_ns or 0) >= line.intake.opened_ns,
-        )  # fmt: skip
-        return Condition(device, state, hint=hint)
+        kind = self._kind(track.line.device_id) if track.line else None
+        return condition_of(track, kind, self._now_ns())
 
     def drift_ppm(self, stream: str) -> float | None:
         """By how much the clock of the stream's device is fast, once that is known; None for a file."""

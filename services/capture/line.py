@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from causal.clock import NS_PER_S
 from causal.errors import SourceError
-from causal.messages.events import CaptureState
 
+from .aliases import KINDS
 from .backend import Backend, Stream
 from .drift import Drift
 from .intake import Intake
@@ -16,9 +16,6 @@ from .ring import Ring
 
 SEAM_WITHIN_NS = NS_PER_S // 2
 """A device that has said nothing for so long is left at once: the next one need not reach back to its end."""
-
-MUTED_WITHIN_NS = NS_PER_S
-"""Sound that was on its way when a device was muted comes within this time."""
 
 AUDIBLE = 0.001
 """Full scale 1.0: a microphone that is switched off in hardware may still hum below this."""
@@ -70,13 +67,9 @@ class Track:
     """When something that can be heard came last."""
 
     @property
-    def muted(self) -> bool:
-        """Whether the system says that it is, and nothing is heard. What sounds on a second after the word is not: a
-        loudspeaker may be silent to the room, and heard on its loopback."""
-        intake = self.line.intake if self.line else None
-        if intake is None or intake.driver_state != "muted":
-            return False
-        return self.sounded_ns is None or self.sounded_ns - intake.state_ns < MUTED_WITHIN_NS
+    def follows(self) -> bool:
+        """Whether it is an alias, which has another device when the default changes."""
+        return self.source in KINDS
 
     def may_change(self, now_ns: int) -> bool:
         """Whether `coming` can take over: it is heard since before `line` ends, or `line` says nothing anyhow."""
@@ -88,15 +81,3 @@ class Track:
             return False
         quiet_ns = now_ns - (self.line.intake.heard_ns or 0)
         return quiet_ns > SEAM_WITHIN_NS or self.coming.intake.reaches(self.ring.end_ns)
-
-
-@dataclass(frozen=True)
-class Condition:
-    """How a track is doing."""
-
-    device: str | None
-    state: CaptureState
-    error: SourceError | None = None
-    retrying: bool = False
-    hint: str = ""
-    """What a person can do about the state."""

@@ -80,7 +80,8 @@ class Renderer:
                 text = " ".join(filter(None, (event.message.rstrip(".") + ".", event.hint)))
                 return [self._line(NO_TIME, event, f"! {event.code}: {text}{again}", "31")]
             case Gap():
-                text = f"~ {event.length_ms / 1000:.1f} s were not heard: {event.reason}"
+                length = f"{event.length_ms} ms" if event.length_ms < 100 else f"{event.length_ms / 1000:.1f} s"
+                text = f"~ {length} were not heard: {event.reason}"
                 return [self._line(self._time_in_session(event.session, event.start_ms), event, text, "33")]
             case CaptureStatus():
                 self._note(event)

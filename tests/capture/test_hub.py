@@ -154,6 +154,24 @@ def test_a_new_default_is_taken_at_once_when_the_old_one_has_stopped_talking(ben
     assert bench.hub.condition("s/mic").device == "fake:b"
 
 
+def test_a_new_default_that_delivers_nothing_is_told_while_the_old_one_is_heard(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    bench.add("s/mic", "mic")
+    bench.hear("fake:a")
+    bench.source.make_default("fake:b")
+    bench.hear("fake:a", 30)
+    assert bench.hub.condition("s/mic").hint == ""
+    bench.hear("fake:a", 20)
+    condition = bench.hub.condition("s/mic")
+    assert (condition.device, condition.state) == ("fake:a", "capturing")
+    assert condition.hint.startswith("fake:b is the default now")
+    bench.hear("fake:b", 3)
+    bench.wait(0.6)
+    bench.hear("fake:b")
+    assert (bench.hub.condition("s/mic").device, bench.hub.condition("s/mic").hint) == ("fake:b", "")
+
+
 def test_two_sources_that_come_to_mean_one_device_both_hear_it_without_a_gap(bench):
     bench.source.add("fake:a", default=True)
     bench.source.add("fake:b")
@@ -281,6 +299,17 @@ def test_a_device_that_is_back_before_its_loss_was_seen_is_taken_up_at_once(benc
     bench.hear("fake:a")
     assert bench.state("s/mic") == "capturing"
     assert bench.segments("s/mic") == ["", "device-lost"]
+
+
+def test_who_follows_the_default_is_not_told_to_wait_for_the_lost_device(bench):
+    bench.source.add("fake:a", default=True)
+    bench.add("s/mic", "mic")
+    bench.add("s/mic-2", "fake:a")
+    bench.hear("fake:a")
+    bench.source.lose("fake:a")
+    bench.hub.tick()
+    assert "next default" in bench.hub.condition("s/mic").error.hint
+    assert "next default" not in bench.hub.condition("s/mic-2").error.hint
 
 
 def test_a_lost_device_that_is_looked_for_is_still_called_lost(bench):
