@@ -19,7 +19,7 @@ if sys.platform == "win32":
         os.lseek(fd, PLACE, os.SEEK_SET)
         try:
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
-        except PermissionError:
+        except OSError:  # EACCES; from Wine nothing that could be told apart
             return False
         finally:
             os.lseek(fd, former, os.SEEK_SET)
