@@ -21,6 +21,7 @@ import sys
 import threading
 from collections.abc import Callable
 from ctypes import wintypes
+from pathlib import PureWindowsPath
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -41,9 +42,15 @@ _kernel32.OpenProcess.argtypes = (wintypes.DWORD, wintypes.BOOL, wintypes.DWORD)
 _kernel32.AssignProcessToJobObject.argtypes = (wintypes.HANDLE, wintypes.HANDLE)
 _kernel32.SetInformationJobObject.argtypes = (wintypes.HANDLE, ctypes.c_int, wintypes.LPVOID, wintypes.DWORD)
 _kernel32.WaitForMultipleObjects.argtypes = (wintypes.DWORD, wintypes.LPVOID, wintypes.BOOL, wintypes.DWORD)
+_kernel32.QueryFullProcessImageNameW.argtypes = (
+    *(wintypes.HANDLE, wintypes.DWORD, wintypes.LPWSTR),
+    ctypes.POINTER(wintypes.DWORD),
+)
 _kernel32.CloseHandle.argtypes = (wintypes.HANDLE,)
 
-PROCESS_TERMINATE, PROCESS_SET_QUOTA, SYNCHRONIZE = 0x0001, 0x0100, 0x0010_0000
+PROCESS_TERMINATE, PROCESS_SET_QUOTA, PROCESS_QUERY_LIMITED_INFORMATION = 0x0001, 0x0100, 0x1000
+SYNCHRONIZE = 0x0010_0000
+LONGEST_PATH = 32_768
 EXTENDED_LIMITS, KILL_ON_JOB_CLOSE = 9, 0x2000
 INFINITE = 0xFFFF_FFFF
 
@@ -184,7 +191,7 @@ def on_end(callback: Callable[[int, FrameType | None], None]) -> None:
     """Calls back when this process is told to end, or those who started it have ended; then from a thread."""
     for number in STOP_SIGNALS:
         signal.signal(number, callback)
-    if handles := [handle for pid in _starters() if (handle := _kernel32.OpenProcess(SYNCHRONIZE, False, pid))]:
+    if handles := _starters():
 
         def watch() -> None:
             array = (wintypes.HANDLE * len(handles))(*handles)
@@ -195,20 +202,28 @@ def on_end(callback: Callable[[int, FrameType | None], None]) -> None:
 
 
 def _starters() -> list[int]:
-    """The pids of those without whom this command shall not run: under honcho its launcher, its shell, and honcho."""
+    """Handles of those without whom this command shall not run: under honcho its launcher, its shell, and honcho."""
     found: list[int] = []
     if RUNNER_VARIABLE not in os.environ:
         return found
-    seen_shell = False
+    has_shell = False
     for process in psutil.Process().parents():
-        with contextlib.suppress(psutil.Error):
-            name = process.name().lower()
-            is_shell = name == "cmd.exe" and not seen_shell
-            if not (is_shell or name.startswith(("causal", "py", "honcho"))):
-                break
-            seen_shell = seen_shell or is_shell
-            found.append(process.pid)
+        handle = _kernel32.OpenProcess(SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, False, process.pid)
+        name = _program(handle) if handle else ""
+        is_shell = name == "cmd.exe" and not has_shell
+        if not (is_shell or name.startswith(("causal", "py", "honcho"))):
+            break
+        has_shell = has_shell or is_shell
+        found.append(handle)
     return found
+
+
+def _program(process: int) -> str:
+    """The name of a process's file, such as `cmd.exe`."""
+    buffer = ctypes.create_unicode_buffer(LONGEST_PATH)
+    size = wintypes.DWORD(len(buffer))
+    _kernel32.QueryFullProcessImageNameW(process, 0, buffer, ctypes.byref(size))
+    return PureWindowsPath(buffer.value).name.lower()
 
 
 def _environment() -> dict[str, str]:

@@ -159,7 +159,8 @@ def _number(burst: npt.NDArray[np.float32]) -> int | None:
 def _strongest(burst: npt.NDArray[np.float32], frequencies_hz: tuple[int, ...]) -> tuple[int, float]:
     """Which frequency is strongest, and its power."""
     time_s = np.arange(len(burst)) / RATE_HZ
-    waves = np.exp(-2j * np.pi * np.outer(frequencies_hz, time_s))
-    powers = 2 * np.abs(waves @ burst / len(burst)) ** 2
+    turns = 2 * np.pi * np.outer(frequencies_hz, time_s)
+    cosines, sines = np.cos(turns) @ burst, np.sin(turns) @ burst  # no complex exponential: Wine has none
+    powers = 2 * (cosines**2 + sines**2) / len(burst) ** 2
     best = int(np.argmax(powers))
     return best, float(powers[best])
