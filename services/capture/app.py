@@ -246,7 +246,16 @@ class Capture:
 
     def _check_end(self, stop_s: float) -> None:
         if all(outlet.sender.done for outlet in self._outlets.values()) or time.monotonic() - stop_s >= STOP_WITHIN_S:
+            self._leave()
             self._me.loop.stop()
+
+    def _leave(self) -> None:
+        """Closes what nothing waits in: libzmq would wait for a resampler that has gone already."""
+        self._me.loop.forget(self._next)
+        self._next.close()
+        for outlet in self._outlets.values():
+            if outlet.sender.done:
+                outlet.close()
 
 
 def _fault(error: SourceError | None, retrying: bool) -> Fault | None:

@@ -41,6 +41,8 @@ log = logging.getLogger("causal.stt.connection")
 
 MAX_MESSAGE_BYTES = 4 << 20
 CLOSE_S = 1.0
+IN_A_ROW_S = 0.02
+"""Messages that are closer together may be many."""
 
 OnAction = Callable[[Action], None]
 
@@ -65,6 +67,7 @@ class Connection:
         self._over: asyncio.Future[Failure | None] = asyncio.get_running_loop().create_future()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_s = 0.0
+        self._sent_s = 0.0
         self._socket: ClientConnection | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -140,7 +143,9 @@ class Connection:
         self._on(WriteBegan())
         await socket.send(data)
         self._on(WriteEnded())
-        await asyncio.sleep(0)  # a send that needs not wait would keep the others from their turn
+        former_s, self._sent_s = self._sent_s, clock.now_s()
+        if self._sent_s - former_s < IN_A_ROW_S:
+            await asyncio.sleep(0)  # sends that need not wait would keep the others from their turn
 
     async def _ping(self, socket: ClientConnection) -> None:
         with contextlib.suppress(ConnectionClosed):

@@ -12,6 +12,7 @@ and a word belongs to the lane that holds its middle.
 
 from __future__ import annotations
 
+import math
 from array import array
 from dataclasses import dataclass
 
@@ -262,4 +263,4 @@ class Lane:
 def level(samples: npt.NDArray[np.int16]) -> float:
     """How loud a chunk is: the root mean square."""
     wide = samples.astype(np.float32)
-    return float(np.sqrt(np.mean(wide * wide))) if len(wide) else 0.0
+    return math.sqrt(float(np.dot(wide, wide)) / len(wide)) if len(wide) else 0.0
