@@ -12,10 +12,10 @@ FEWEST = 8
 """Bins without which nothing is said."""
 LONGEST_BIN = 16
 """Points in the longest bins: with `CAPACITY` of them, what a device did 8 minutes ago is forgotten."""
-KNOWN_TO = 10e-6
-"""A rate counts as known once its standard error is below 10 ppm."""
-RESOLUTION_S = 0.1e-3
-"""Points are not believed to be more exact than this, however well they fit."""
+KNOWN_TO, KNOWN_SHARE = 10e-6, 0.02
+"""A rate counts as known once its standard error is below 10 ppm, or below a fiftieth of it."""
+RESOLUTION_S = 1e-3
+"""Points are not believed to be more exact than this, however well they fit: a server's mistakes last for seconds."""
 SCATTER_OF_MAD = 1.4826
 """Standard deviation of what is spread normally, from the median of its absolute deviations."""
 
@@ -30,8 +30,9 @@ class Point(NamedTuple):
 
 
 class Drift:
-    """The rate of one device's clock, from points a second apart: about 11 s after the first with exact stamps, in a
-    minute or two with stamps that scatter by 20 ms. Then it follows what the device does within minutes: temperature.
+    """The rate of one device's clock, from points a second apart: a minute after the first, two where stamps scatter by
+    20 ms, and a few seconds for a clock that is grossly wrong. Then it follows what the device does within minutes:
+    temperature.
 
     The rate is the median of the slopes between any two bins (H. Theil, 1950; P. K. Sen, "Estimates of the regression
     coefficient based on Kendall's tau", Journal of the American Statistical Association 63, 1968): up to 29 % of the
@@ -86,7 +87,7 @@ class Drift:
         scatter_s = max(RESOLUTION_S, SCATTER_OF_MAD * median(abs(one - middle) for one in rest))
         centre_s = fmean(point.counted_s for point in self._bins)
         error = scatter_s / sqrt(sum((point.counted_s - centre_s) ** 2 for point in self._bins))
-        if error <= KNOWN_TO:
+        if error <= max(KNOWN_TO, KNOWN_SHARE * abs(slope)):
             self.slope, self.known = slope, True
 
     def _make_room(self) -> None:

@@ -195,8 +195,10 @@ class PulseStream:
     def _start_by(self, timing: Any) -> int:
         """The capture clock at the stream's sample 0: now, less all that was captured since."""
         age_ns = time.time_ns() - (timing.seconds * NS_PER_S + timing.microseconds * 1000)
-        if not 0 <= age_ns < NS_PER_S:
-            age_ns = 0  # it is the library's own stamp, just made: the wall clock was set since
+        if not 0 <= age_ns <= PLAUSIBLE_NS:  # the wall clock was set since: the next answer will do
+            if self._start_ns is not None:
+                return self._start_ns
+            age_ns = 0
         queued_frames = (timing.write_index - timing.read_index) // (4 * self._spec.channels)
         # A loopback hears samples before they sound: by the latency of its sink.
         device_us = timing.source_usec + timing.transport_usec - timing.sink_usec

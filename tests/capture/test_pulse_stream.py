@@ -3,7 +3,9 @@ with a real server."""
 
 import ctypes
 import itertools
+import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -131,3 +133,23 @@ def test_a_machine_that_is_awake_hears_in_one_piece(machine):
     machine.deliver()
     machine.deliver()
     assert machine.segments() == [(0, ""), (0, "")]
+
+
+@pytest.mark.parametrize("set_by_s", [-86_400, -3, 7, 86_400])
+def test_a_wall_clock_that_is_set_between_an_answer_and_its_reading_moves_nothing(machine, monkeypatch, set_by_s):
+    """The stamp of an answer is wall-clock time; its age would be wrong by what the clock was set."""
+    monkeypatch.setattr(clock, "now_ns", lambda: 30 * clock.NS_PER_S)
+    monkeypatch.setattr(time, "time_ns", lambda: (1000 + set_by_s) * clock.NS_PER_S + 2_000_000)
+    answer = SimpleNamespace(
+        seconds=1000,
+        microseconds=0,
+        write_index=4 * RATE_HZ,
+        read_index=0,
+        source_usec=0,
+        transport_usec=0,
+        sink_usec=0,
+    )
+    before_ns = machine.stream._start_ns
+    assert machine.stream._start_by(answer) == before_ns
+    monkeypatch.setattr(time, "time_ns", lambda: 1000 * clock.NS_PER_S + 2_000_000)
+    assert machine.stream._start_by(answer) == 29 * clock.NS_PER_S - 2_000_000
