@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from causal import wire
-from causal.errors import CausalError
+from causal.errors import START_COMMAND, CausalError
 from causal.messages.control import ServiceView, SessionView
 from causal.screen import clean
 
@@ -21,8 +21,7 @@ NEEDED_SERVICES = ("broker", "control", "capture", "resample", "stt")
 FULL_BYTES = 200_000_000
 """About two hours of one stream, and the event log."""
 NARROW_BYTES = 2_000_000_000
-START = "honcho start"
-RESTART = f"causal-ctl shutdown; {START}"
+RESTART = f"causal-ctl shutdown; {START_COMMAND}"
 
 
 @dataclass(frozen=True)
@@ -167,12 +166,12 @@ def _no_stack(error: CausalError, own_broker: int | None, data_broker: int | Non
         return Result("stack", "failed", error.message, error.hint or RESTART)
     if own_broker is not None:
         found = f"the broker runs (pid {own_broker}), but the controller does not answer"
-        return Result("stack", "failed", found, f"End it with Ctrl-C where it was started, then: {START}")
+        return Result("stack", "failed", found, f"End it with Ctrl-C where it was started, then: {START_COMMAND}")
     if data_broker is not None:
         found = f"another stack (pid {data_broker}) uses the data directory, with other sockets"
         fix = f"kill {data_broker}, or give this one its own CAUSAL_RUNTIME_DIR and CAUSAL_DATA_DIR"
         return Result("stack", "failed", found, fix)
-    return Result("stack", "ok", "not running", START)
+    return Result("stack", "ok", "not running", START_COMMAND)
 
 
 def _versions_agree(reply: Mapping[str, Any], version: str) -> Result:

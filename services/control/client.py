@@ -9,7 +9,7 @@ from typing import Any
 import zmq
 
 from causal import transport, wire
-from causal.errors import CausalError, WireError
+from causal.errors import START_COMMAND, CausalError, WireError
 from causal.loop import send_now
 from causal.messages import Message
 from causal.messages.control import PROTOCOL_VERSION
@@ -28,7 +28,7 @@ class NoStack(CausalError):
     """Nothing runs that could answer."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("no-stack", message, "Start it: honcho start")
+        super().__init__("no-stack", message, f"Start it: {START_COMMAND}")
 
 
 class Client:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from causal import wire
-from causal.errors import CausalError
+from causal.errors import START_COMMAND, CausalError
 from causal.messages import StreamName
 from causal.messages.control import (
     Assignments,
@@ -169,7 +169,7 @@ class Desk:
 
     def _new_session(self, ticket: Ticket | None, request: Start, now: Now) -> Session:
         if self._close_by_s is not None:
-            raise CausalError("shutting-down", "the stack is being stopped", "Start it again first: honcho start")
+            raise CausalError("shutting-down", "the stack is being stopped", f"Start it again first: {START_COMMAND}")
         chosen = self._choose(request.sources)
         engine = choose_engine(request.engine or self._facts.engine, self._facts.key)
         session_id = self._new_id(now.unix_ns)
@@ -281,7 +281,9 @@ class Desk:
         return [
             _stopped(one.ticket, self._crew.sessions[one.request.session])
             if isinstance(one.request, Stop)
-            else refuse(one.ticket, "shutting-down", "the stack is being stopped", "Start it again first: honcho start")
+            else refuse(
+                one.ticket, "shutting-down", "the stack is being stopped", f"Start it again first: {START_COMMAND}"
+            )
             for one in held
         ]
 

@@ -7,7 +7,7 @@ import json
 import webbrowser
 
 from causal import page_file
-from causal.errors import CausalError
+from causal.errors import START_COMMAND, CausalError
 from causal.paths import Paths
 
 ANSWER_WITHIN_S = 5.0
@@ -43,4 +43,4 @@ def open_in_browser(link: str, paths: Paths) -> bool:
 
 
 def _no_page(message: str) -> CausalError:
-    return CausalError("no-stack", message, "Start it: honcho start, or causal-sink web beside a running stack")
+    return CausalError("no-stack", message, f"Start it: {START_COMMAND}, or causal-sink web beside a running stack")

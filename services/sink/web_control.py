@@ -12,7 +12,7 @@ import zmq
 import zmq.asyncio
 
 from causal import wire
-from causal.errors import CausalError, WireError
+from causal.errors import START_COMMAND, CausalError, WireError
 from causal.messages import Message
 from causal.messages.control import PROTOCOL_VERSION, List, Status
 from causal.paths import Paths
@@ -46,7 +46,7 @@ class Control:
                 reply = await asyncio.wait_for(_exchange(dealer, fields), within_s)
             except TimeoutError:
                 message = f"the controller has not answered for {within_s:.0f} s"
-                raise CausalError("no-stack", message, "Is the stack running? Start it: honcho start") from None
+                raise CausalError("no-stack", message, f"Is the stack running? Start it: {START_COMMAND}") from None
         if not reply.get("ok"):
             error = reply.get("error") or {}
             code, message, hint = (str(error.get(name, "")) for name in ("code", "message", "hint"))

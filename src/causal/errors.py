@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Literal, get_args
 
 Code = Literal[
@@ -23,6 +24,10 @@ Code = Literal[
 ]
 CODES: tuple[str, ...] = get_args(Code)
 """The codes of `capture-error` events. Refused control requests have these and those of `docs/protocol.md`."""
+
+
+START_COMMAND = "honcho start -f Procfile.windows" if sys.platform == "win32" else "honcho start"
+"""How a person starts the stack: for hints."""
 
 
 class CausalError(Exception):

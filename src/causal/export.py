@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import zmq
 
 from causal import topics, wire
-from causal.errors import CausalError, WireError
+from causal.errors import START_COMMAND, CausalError, WireError
 from causal.feed import START, Action, Ask, Deliver, Feed, Forgotten
 from causal.loop import send_now
 from causal.messages import Event
@@ -71,7 +71,7 @@ def session_events(context: zmq.Context[zmq.Socket[bytes]], paths: Paths, sessio
         while not feed.caught_up:
             now_s = time.monotonic()
             if now_s - heard_s > SILENT_S:
-                raise CausalError("no-stack", "the broker does not answer", "Start it: honcho start")
+                raise CausalError("no-stack", "the broker does not answer", f"Start it: {START_COMMAND}")
             replayed = _replayed(socket) if socket.poll(LOOK_EVERY_MS) else None
             if replayed is None:
                 line.renew()
