@@ -31,7 +31,7 @@ class Duty:
         self.recording = Recording(folder, assignment.stream, flac) if assignment.record else None
         self.shelf = Shelf(folder, assignment.stream, sync)
         last = self.shelf.last
-        self.stream = Stream(assignment.stream, assignment.started_ns, last)
+        self.stream = Stream(assignment.stream, assignment.started_ns, last, outran=self.shelf.outran)
         self.stt = assignment.peers.get("stt")
         self._heard_s = now_s
         self._stop = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +19,7 @@ CAPACITY = 3000
 TRY_EVERY_S = 1.0
 AT_ONCE = 600
 """Chunks written in one go when there is room again; the live ones must not wait for longer."""
+MARK = "held"
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -25,7 +27,8 @@ class Shelf:
     """Writes chunks into a stream's journal; what the disk does not take waits in memory, in order.
 
     Holds `capacity` chunks. When full, the oldest go and are counted in `dropped`; in the journal they stand as
-    nothing heard, so that no index is missing. What waits in memory dies with the process. One writer, one thread.
+    nothing heard, so that no index is missing. What waits in memory dies with the process; an empty file beside the
+    journal says so to the next one. One writer, one thread.
     """
 
     def __init__(self, folder: Path, stream: str, sync: Callable[[int], None], capacity: int = CAPACITY) -> None:
@@ -40,6 +43,10 @@ class Shelf:
         self._held: deque[Recorded] = deque()
         self._tried_s = 0.0
         self._writer: JournalWriter | None = None
+        self._mark = folder / MARK
+        self._marked = self._mark.exists()
+        self.outran = capacity if self._marked else 0
+        """Up to so many chunks were passed on by a process that died, and are not in the journal."""
         try:
             self._writer = JournalWriter(folder, stream, sync)
         except OSError as error:
@@ -60,14 +67,12 @@ class Shelf:
         return len(self._held)
 
     def keep(self, chunk: Chunk, samples: Samples) -> None:
-        """Writes a chunk, or holds it."""
-        if self._writer is not None and not self._held:
-            try:
-                self._writer.append(chunk, samples)
-                return
-            except OSError as error:
-                self.fault = self._explained(error)
+        """Writes a chunk, or holds it. Indexes that were left out are written as nothing heard."""
         self._held.append(Recorded(chunk, samples))
+        if self.fault is None or len(self._held) == 1:
+            self._write_held(AT_ONCE)
+        if self._held:
+            self._set_mark()
         if len(self._held) > self.capacity:
             self._held.popleft()
             self.dropped += 1
@@ -96,8 +101,17 @@ class Shelf:
                     break
                 self._write_next(self._writer)
             self.fault = None
+            if self._marked and not self._held:
+                self._mark.unlink(missing_ok=True)
+                self._marked = False
         except OSError as error:
             self.fault = self._explained(error)
+
+    def _set_mark(self) -> None:
+        if not self._marked:
+            with contextlib.suppress(OSError):  # a disk that has no room for a name either
+                self._mark.touch()
+                self._marked = True
 
     def _write_next(self, writer: JournalWriter) -> None:
         oldest = self._held[0]

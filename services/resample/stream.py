@@ -26,6 +26,9 @@ from .timeline import SAMPLES_PER_MS, Hole, Timeline
 
 HIGHEST_RATE_HZ = 1_000_000
 MOST_CHANNELS = 256
+CHUNK_MS = 100
+PADDED_CHUNKS = 10
+"""Of lost chunks, so many may have been short ones, at the ends of runs."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class Stream:
     out before `tell` is asked.
     """
 
-    def __init__(self, name: str, started_ns: int, last: Chunk | None) -> None:
+    def __init__(self, name: str, started_ns: int, last: Chunk | None, *, outran: int = 0) -> None:
+        """`outran`: up to so many chunks behind `last` were passed on, and died with the process that held them."""
         self.name = name
         self.inlet = Inlet(name)
         self.ended = last is not None and last.end
@@ -64,6 +68,7 @@ class Stream:
         self._started_ns = started_ns
         self._next_index = last.index + 1 if last else 0
         self._last = last
+        self._outran = outran
         self._timeline = Timeline(started_ns, last.position + last.valid if last else None)
         self._activity = Activity()
         self._run: Run | None = None
@@ -115,7 +120,9 @@ class Stream:
         if self.ended:
             return []
         actions = self.flush()
-        if until_ns is not None and (hole := self._timeline.pass_to(until_ns)) is not None:
+        hole = self._timeline.pass_to(until_ns) if until_ns is not None else None
+        self._leave_out(hole)
+        if hole is not None:
             actions.append(self._gap(hole, reason))
         self.ended = True
         position = self._timeline.end
@@ -161,6 +168,7 @@ class Stream:
             actions += news
             frame = block.segment_frame
         self._run = run
+        self._outran = 0
         self._kept_back.append((block.n, frame + block.frames))
         return actions + self._keep(run, run.push(frame, block, frames))
 
@@ -168,11 +176,20 @@ class Stream:
         """A new run that begins with `block`, and what is to be told of it."""
         first_ever = self._next_index == 0
         hole = self._timeline.open(block.captured_ns)
+        self._leave_out(hole)
         self._activity = Activity()
         run = Run(block)
         if hole is None or (first_ever and not block.gap_reason):
             return run, []
         return run, [self._gap(hole, block.gap_reason or ("overflow" if block.segment_frame else "restarted"))]
+
+    def _leave_out(self, hole: Hole | None) -> None:
+        """The indexes that were given to chunks that are lost are not given again: whoever has heard those would take
+        the new ones for known. There were no more than fit into the hole."""
+        if hole is not None:
+            self._outran = min(self._outran, hole.length_ms // CHUNK_MS + PADDED_CHUNKS)
+        self._next_index += self._outran
+        self._outran = 0
 
     def _gap(self, hole: Hole, reason: str) -> PublishGap:
         self.lost_ms += hole.length_ms

@@ -51,6 +51,39 @@ def opened(tmp_path, **options):
     return Shelf(tmp_path / "s1" / "mic", STREAM, lambda _: None, **options)
 
 
+def test_a_shelf_that_died_with_chunks_in_memory_is_known_to_have_passed_them_on(tmp_path, disk):
+    shelf = opened(tmp_path, capacity=50)
+    keep(shelf, range(2))
+    assert opened(tmp_path).outran == 0
+    disk["full"] = True
+    keep(shelf, range(2, 5))
+    assert opened(tmp_path, capacity=50).outran == 50
+
+
+def test_a_shelf_that_wrote_what_it_held_leaves_nothing_to_be_known(tmp_path, disk):
+    shelf = opened(tmp_path)
+    disk["full"] = True
+    keep(shelf, range(2))
+    disk["full"] = False
+    shelf.tick(now_s=10.0)
+    assert shelf.depth == 0
+    assert opened(tmp_path).outran == 0
+
+
+def test_indexes_that_are_left_out_stand_in_the_journal_as_nothing_heard(tmp_path, disk):
+    shelf = opened(tmp_path)
+    keep(shelf, [0, 1, 4, 5])
+    assert shelf.depth == 0
+    assert contents(tmp_path / "s1" / "mic") == [
+        (0, 1600, 0),
+        (1, 1600, 1),
+        (2, 0, 0),
+        (3, 0, 0),
+        (4, 1600, 4),
+        (5, 1600, 5),
+    ]
+
+
 def test_with_room_on_the_disk_nothing_waits(tmp_path, disk):
     shelf = opened(tmp_path)
     keep(shelf, range(3))

@@ -244,6 +244,34 @@ def test_a_file_goes_on_where_it_was_after_a_kill(both, rate_hz, heard_s):
     assert desk.gaps == {}
 
 
+def test_chunks_that_died_in_memory_are_a_gap_and_their_indexes_are_not_given_again():
+    sender = Sender().blocks(noise(48000 * 4), 960)
+    desk = Desk().send(sender)
+    passed_on = len(desk.journal)
+    del desk.journal[10:]
+    desk.stream = Stream(NAME, STARTED_NS, desk.journal[-1][0], outran=3000)
+    after = []
+    sender.blocks(noise(48000 * 2), 960)
+    while sender.cursor < len(sender.kept):
+        desk.tell(sender)
+        after += desk.stream.hear(*sender.kept[sender.cursor])
+        sender.cursor += 1
+    first = next(action.chunk for action in after if isinstance(action, KeepChunk))
+    (gap,) = [action.gap for action in after if isinstance(action, PublishGap)]
+    assert gap.start_ms == 1000
+    assert first.position == (gap.start_ms + gap.length_ms) * 16
+    assert passed_on <= first.index <= passed_on + 12
+
+
+def test_a_stream_that_ends_after_chunks_died_in_memory_ends_behind_them():
+    desk = Desk().send(Sender().blocks(noise(48000 * 2), 960))
+    passed_on = len(desk.journal)
+    stream = Stream(NAME, STARTED_NS, desk.journal[4][0], outran=3000)
+    *_, end = stream.finish(until_ns=STARTED_NS + 2_000 * MS)
+    assert end.chunk.end
+    assert passed_on <= end.chunk.index <= passed_on + 12
+
+
 def test_frames_that_the_sender_never_sent_are_a_gap():
     sender = Sender().blocks(noise(48000), 960)
     sender.frame += 4800

@@ -34,7 +34,7 @@ from .assemblyai_session import Rules
 from .event_record import Came, EventRecord, stored
 from .fault_hands import SPARE_SCRIPT, Hands
 from .fault_judge import Verdict, judge, numbers_in, unexplained
-from .fault_schedule import Fault
+from .fault_schedule import LAST_S, Fault
 from .live_delay import Arrival, Delay, Span, delays
 from .machine_clocks import MachineClocks
 from .mouth import Mouth
@@ -100,6 +100,7 @@ class Laboratory:
         self._procfile = procfile
         self._opened = contextlib.ExitStack()
         self._started_ns = 0
+        self._late_s = 0.0
 
     def __enter__(self) -> Self:
         rules = Rules(wrong_edges=self._wrong_edges, max_session_s=SESSION_S)
@@ -149,9 +150,9 @@ class Laboratory:
             begun_s = time.monotonic()
             with ThreadPoolExecutor() as beside:
                 waiting = [
-                    self._suffer(fault, begun_s, outcome, tell, beside)
+                    self._suffer(fault, begun_s, tell, beside)
                     for fault in faults
-                    if fault.kind not in outcome.skipped
+                    if fault.kind not in outcome.skipped and self._is_due(fault, begun_s, outcome)
                 ]
                 self._wait_until(begun_s + 60 * self._minutes, begun_s, outcome)
                 done = [happened.result() for happened in waiting]
@@ -198,12 +199,19 @@ class Laboratory:
     def _utterances_in_file(self) -> int:
         return round(60_000 * self._minutes / EVERY_MS)
 
+    def _is_due(self, fault: Fault, begun_s: float, outcome: Outcome) -> bool:
+        """Waits for a fault's time; False when that is too late. On a machine that stood still the others come later
+        too, so that there is always as much time between them."""
+        self._wait_until(begun_s + fault.at_s + self._late_s, begun_s, outcome)
+        now_s = time.monotonic() - begun_s
+        self._late_s = max(0.0, now_s - fault.at_s)
+        return now_s <= 60 * self._minutes - LAST_S
+
     def _suffer(
-        self, fault: Fault, begun_s: float, outcome: Outcome, tell: Callable[[str], None], beside: ThreadPoolExecutor
+        self, fault: Fault, begun_s: float, tell: Callable[[str], None], beside: ThreadPoolExecutor
     ) -> Future[tuple[Fault, int, int]]:
-        """Lets a fault happen at its time; waits for its end, unless it is a long one. The result is when that was, on
-        this process's capture clock."""
-        self._wait_until(begun_s + fault.at_s, begun_s, outcome)
+        """Lets a fault happen; waits for its end, unless it is a long one. The result is when that was, on this
+        process's capture clock."""
         tell(f"{time.monotonic() - begun_s:7.1f} s  {fault}" + (f", {fault.length_s} s" if fault.length_s else ""))
         happened = beside.submit(self._let_happen, fault)
         if not fault.is_long:
