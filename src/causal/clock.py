@@ -14,8 +14,6 @@ SLEPT_TRIES = 5
 if sys.platform == "win32":
     import ctypes
 
-    _kernel32 = ctypes.WinDLL("kernel32")
-
     def now_ns() -> int:
         """Nanoseconds since the machine started, sleep included: QueryPerformanceCounter, which drivers use too. (Up to
         Python 3.12, `time.monotonic_ns` is a clock of 16 ms steps.)"""
@@ -24,7 +22,7 @@ if sys.platform == "win32":
     def _awake_ns() -> int:
         """The same without sleep, in steps of 16 ms."""
         count = ctypes.c_uint64()
-        _kernel32.QueryUnbiasedInterruptTime(ctypes.byref(count))
+        ctypes.windll.kernel32.QueryUnbiasedInterruptTime(ctypes.byref(count))
         return count.value * 100
 
 else:
