@@ -63,7 +63,9 @@ def parts(found: dict[str, Verdict], times: int, busy: int) -> list[str]:
         "itself; one below -40 dBFS is what the cut at the end of a run leaves behind of any tone. Memory grows until "
         "each stream's ring of 10 s has been used once.",
         "*Off* is the end of the time line less the clock at the moment of the `stop`. It has the device's latency in "
-        "it: a loopback is heard up to 50 ms before it sounds.",
+        "it: a loopback is heard up to 50 ms before it sounds. Where *neither heard nor gap* is far below zero, the "
+        "server's times were late for more than a second, and a gap was told that was none; the sound after it "
+        "finds back to its place.",
     ]
     for name, verdict in found.items():
         written += [f"## {name}", page.table(["what", "measured", "target"], process_rows(verdict)), sources(verdict)]
