@@ -1,6 +1,6 @@
 """How long a call of `causal-ctl` takes, from nothing to its end.
 
-    python bench/ctl.py            # about 30 s
+    python bench/ctl.py            # about 30 s; on a busy machine: chrt -f 1 python bench/ctl.py
 
 Each call is a process of its own, beside a stack that is idle. Writes bench/results/ctl.md.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ def machine() -> str:
     """The place and the day of a measurement."""
     return (
         f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores of {processor()}, {platform.system()}, "
-        f"Python {platform.python_version()}; load {os.getloadavg()[0]:.1f}."
+        f"Python {platform.python_version()}; load {os.getloadavg()[0]:.1f}{_priority()}."
     )
 
 
@@ -41,6 +42,12 @@ def processor() -> str:
         names = [line.partition(":")[2].strip() for line in cpuinfo.read_text().splitlines() if "model name" in line]
         return names[0] if names else platform.machine()
     return platform.processor() or platform.machine()
+
+
+def _priority() -> str:
+    """Whether the rest of that load had to wait: `chrt -f 1 python …`."""
+    goes_first = sys.platform == "linux" and os.sched_getscheduler(0) == os.SCHED_FIFO
+    return ", measured at real-time priority (chrt -f 1)" if goes_first else ""
 
 
 def _cell(value: object) -> str:
