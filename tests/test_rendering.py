@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 from datetime import UTC
 
 import pytest
@@ -234,7 +233,7 @@ def test_a_terminal_gets_what_changes_too(renderer: Renderer) -> None:
 def test_what_a_terminal_can_do_is_asked_of_its_environment(
     environ: dict[str, str], colour: bool, in_place: bool
 ) -> None:
-    reader, writer = pty.openpty()
+    reader, writer = pytest.importorskip("pty").openpty()
     try:
         view = view_for(writer, environ)
         text = view.on(said(TranscriptPartial, "so"))

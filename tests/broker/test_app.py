@@ -1,7 +1,6 @@
 """The broker's sockets: who is answered what, who is told. Real sockets, one thread."""
 
 import contextlib
-import resource
 import time
 from collections.abc import Iterator
 
@@ -170,6 +169,7 @@ def test_odd_messages_are_dropped_counted_and_stop_nobody(stack, broker, client,
 
 
 def test_on_a_full_disk_nobody_is_answered_and_all_is_stored_when_there_is_room(stack, broker, client, caplog):
+    resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:

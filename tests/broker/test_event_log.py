@@ -2,7 +2,6 @@
 
 import contextlib
 import random
-import resource
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -260,6 +259,7 @@ def test_an_empty_log_says_so(log):
 @contextlib.contextmanager
 def full_disk(size: int) -> Iterator[None]:
     """No file grows beyond `size` bytes: for SQLite, the disk is full."""
+    resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

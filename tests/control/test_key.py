@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pty
 import select
 import subprocess
 import sys
@@ -144,7 +143,7 @@ def test_the_key_as_an_argument_is_wrong_usage() -> None:
 
 
 def test_on_a_terminal_it_is_asked_for_and_not_shown(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
+    ours, theirs = pytest.importorskip("pty").openpty()
     environment = os.environ | {
         "PYTHON_KEYRING_BACKEND": "keyrings.alt.file.PlaintextKeyring",
         "XDG_DATA_HOME": str(tmp_path),
