@@ -49,6 +49,8 @@ GATE = "inproc://zeromq.zap.01"
 GREETED = zmq.EVENT_HANDSHAKE_SUCCEEDED
 REFUSED = zmq.EVENT_HANDSHAKE_FAILED_AUTH
 NOT_OURS = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_DISCONNECTED
+TAKEN = (zmq.EADDRINUSE, errno.EADDRINUSE, errno.EACCES)
+"""On Windows ZeroMQ has a number of its own for an address in use."""
 NOBODY = zmq.EVENT_CLOSED | zmq.EVENT_CONNECT_RETRIED
 
 
@@ -284,7 +286,7 @@ def _bind_to_port(socket: Socket, former: str | None) -> None:
             socket.bind(former)
             return
         except zmq.ZMQError as error:
-            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            if error.errno not in TAKEN:
                 raise
             log.warning("%s is taken by another program; another port is taken", former)
     socket.bind("tcp://127.0.0.1:*")
