@@ -152,7 +152,7 @@ def test_a_suspended_device_is_stalled_until_it_is_resumed(pulse_own, ears_on):
         pulse_own.pactl("suspend-sink", "speakers", "0")
         ears.hear(0.3)
         assert ears.state() == "capturing"
-        assert ears.reasons() == ["suspended"]
+        assert set(ears.reasons()) == {"suspended"}, "what was still on its way is a segment of its own"
 
 
 def test_after_a_frozen_server_the_stamps_are_right_again(pulse_own, ears_on):
