@@ -1,6 +1,6 @@
 """What the stack costs without an engine, and how soon it is ready.
 
-    python bench/stack.py            # about 3 min
+    python bench/stack.py            # about 4 min
 
 The speech service is the tests' own, in this process, whose time is not counted. Sound comes from the loopback of a
 private PulseAudio: 48 kHz, stereo. Writes bench/results/stack.md.
@@ -49,7 +49,7 @@ class Cost:
 
 
 @click.command()
-@click.option("--seconds", default=30.0, show_default=True, help="How long each state is watched.")
+@click.option("--seconds", default=40.0, show_default=True, help="How long each state is watched.")
 @click.option("--streams", default=4, show_default=True, help="How many streams at once, besides one.")
 def main(seconds: float, streams: int) -> None:
     """Measures ready time, the idle stack, one stream, and several."""
