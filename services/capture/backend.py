@@ -63,6 +63,10 @@ class Listener(Protocol):
     def has_room(self, frames: int) -> bool:
         """Whether so many frames would be kept. Asked by sources that can wait."""
 
+    def run_frames(self) -> int:
+        """How many frames the present run has, as whoever hears this longest counts it: chunks begin where it begins.
+        Asked by sources that choose when to deliver."""
+
 
 class Stream(Protocol):
     """One open device."""

@@ -153,6 +153,10 @@ class Intake:
         with self._lock:
             return all(ring.has_room(frames) for ring in self._rings)
 
+    def run_frames(self) -> int:
+        with self._lock:
+            return self._rings[0].segment_frames if self._rings else 0
+
     def _look_for_sleep(self, slept_ns: int) -> None:
         if slept_ns - self._had_slept_ns >= SLEPT_NS:
             self.on_hole("suspended")

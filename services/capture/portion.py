@@ -9,7 +9,7 @@ HELD_BACK_S = 0.045
 
 
 class Portion:
-    """Counts the frames of one device in chunks of its runs.
+    """Counts the frames of one device in chunks.
 
     Ten large blocks a second cost half of twenty small ones, all the way to the resampler; taken at the right moment,
     no chunk waits longer for them.
@@ -18,19 +18,13 @@ class Portion:
     def __init__(self, rate_hz: int) -> None:
         self._chunk = max(1, rate_hz * CHUNK_SAMPLES // CHUNK_RATE_HZ)
         self._held_back = round(rate_hz * HELD_BACK_S)
-        self._began = 0
         self._wanted = self._held_back
 
     def is_enough(self, frame: int) -> bool:
         """Whether the frames before this one may complete a chunk that was not complete when they were `taken`."""
         return frame >= self._wanted
 
-    def taken(self, frame: int) -> None:
-        """All frames before this one are taken."""
-        chunks = (frame - self._began - self._held_back) // self._chunk + 1
-        self._wanted = self._began + self._held_back + chunks * self._chunk
-
-    def begin(self, frame: int) -> None:
-        """A new run begins with this frame."""
-        self._began = frame
-        self.taken(frame)
+    def taken(self, frame: int, run_frames: int) -> None:
+        """All frames before this one are taken; the last `run_frames` of them are one run, cut into chunks."""
+        chunks = (run_frames - self._held_back) // self._chunk + 1
+        self._wanted = frame - run_frames + self._held_back + chunks * self._chunk

@@ -214,7 +214,7 @@ class PulseStream:
         except Exception as error:  # an exception here would vanish in C
             log.exception("a block of %s was not handled", self.source)
             self._lose(SourceError("internal", f"a block of {self.source} was not handled: {error}", retryable=True))
-        self._portion.taken(self._read_frames)
+        self._portion.taken(self._read_frames, self._listener.run_frames())
 
     def _take(self, stream: int) -> bool:
         if self._pa.stream_peek(stream, ctypes.byref(self._data), ctypes.byref(self._size)) < 0 or not self._size.value:
@@ -260,7 +260,7 @@ class PulseStream:
     def _tell_hole(self, reason: str) -> None:
         self._hand_on()
         self._listener.on_hole(reason)
-        self._portion.begin(self._read_frames)
+        self._portion.taken(self._read_frames, 0)
 
     def _suspended(self, stream: int, _: Any) -> None:
         # At both ends: what was on its way when the device was suspended still comes, and what comes when it goes on

@@ -131,6 +131,11 @@ class Ring:
             reason = self._break or ("suspended" if has_stalled else "")
         self._mark(until_ns if until_ns is not None and reason else self.end_ns, reason, end=True)
 
+    @property
+    def segment_frames(self) -> int:
+        """Frames of the present segment; 0 when the next block begins another."""
+        return 0 if self._break is not None else self._segment_frame
+
     # The reader's side
 
     @property

@@ -75,6 +75,9 @@ class Listener:
     def has_room(self, frames: int) -> bool:
         return frames >= 0
 
+    def run_frames(self) -> int:
+        return 0
+
     def ear(self) -> Ear:
         """What was heard so far."""
         return Ear(self._device, self._frames / self._rate_hz, self._peak, self._muted, self._problem)

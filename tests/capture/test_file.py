@@ -52,6 +52,9 @@ class Listener:
     def has_room(self, frames: int) -> bool:
         return frames <= self.room
 
+    def run_frames(self) -> int:
+        return 0
+
     @property
     def sound(self) -> np.ndarray:
         return np.concatenate(self.blocks)

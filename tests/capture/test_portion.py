@@ -12,7 +12,7 @@ def taken_at(portion: Portion, delivered: list[int]) -> list[int]:
     moments = []
     for frame in delivered:
         if portion.is_enough(frame):
-            portion.taken(frame)
+            portion.taken(frame, frame)
             moments.append(frame)
     return moments
 
@@ -36,11 +36,15 @@ def test_large_blocks_are_taken_as_they_come():
     assert taken_at(Portion(RATE_HZ), every(RATE_HZ // 2)) == every(RATE_HZ // 2)
 
 
-def test_a_new_run_has_chunks_of_its_own():
+def test_chunks_are_counted_from_where_the_run_begins():
     portion = Portion(RATE_HZ)
-    portion.begin(1000)
-    assert not portion.is_enough(1000 + round(RATE_HZ * HELD_BACK_S) - 1)
-    assert portion.is_enough(1000 + round(RATE_HZ * HELD_BACK_S))
+    held_back = round(RATE_HZ * HELD_BACK_S)
+    portion.taken(1000, 0)
+    assert not portion.is_enough(1000 + held_back - 1)
+    assert portion.is_enough(1000 + held_back)
+    portion.taken(9000, 7000)
+    assert not portion.is_enough(2000 + 2 * RATE_HZ // 10 + held_back - 1)
+    assert portion.is_enough(2000 + 2 * RATE_HZ // 10 + held_back)
 
 
 def test_rates_that_are_no_multiple_go_on_without_drift():

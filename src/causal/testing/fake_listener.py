@@ -48,3 +48,6 @@ class FakeListener:
 
     def has_room(self, frames: int) -> bool:
         return frames >= 0
+
+    def run_frames(self) -> int:
+        return 0
