@@ -29,7 +29,7 @@ class OddBroker:
         self._loop = stack.loop
         self._socket = stack.context.socket(zmq.ROUTER)
         self._socket.linger = 0
-        self._socket.bind(stack.paths.address("log"))
+        stack.bind(self._socket, "log")
         stack.loop.on_readable(self._socket, self._hear)
 
     def _hear(self) -> None:

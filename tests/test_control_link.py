@@ -44,7 +44,7 @@ class OddController:
         self.heard: list[dict[str, Any]] = []
         self._envelope: list[bytes] = []
         self._socket = stack.context.socket(zmq.ROUTER)
-        self._socket.bind(stack.paths.address("control"))
+        stack.bind(self._socket, "control")
         stack.loop.on_readable(self._socket, self._hear)
 
     def _hear(self) -> None:
@@ -70,7 +70,7 @@ def ask(stack: OneLoop, op: str, **fields: Any) -> dict[str, Any]:
     """The controller's answer to a client of its own."""
     answers: list[dict[str, Any]] = []
     with stack.context.socket(zmq.DEALER) as client:
-        client.connect(stack.paths.address("control"))
+        stack.connect(client, "control")
         client.send(wire.pack_map({"v": 1, "id": op, "op": op} | fields))
         stack.loop.on_readable(client, lambda: answers.extend(wire.unpack_map(p[-1]) for p in receive_all(client)))
         stack.run_until(lambda: answers)

@@ -27,17 +27,20 @@ def runtime_of_bytes(size: int) -> str:
     return "/" + "d" * (size - len(LONGEST_SOCKET_NAME) - 2)
 
 
+@posix
 def test_a_path_that_just_fits_is_taken():
     paths = Paths.from_environment({"CAUSAL_RUNTIME_DIR": runtime_of_bytes(MAX_SOCKET_PATH_BYTES)})
     assert len(str(paths.runtime / LONGEST_SOCKET_NAME)) == MAX_SOCKET_PATH_BYTES
 
 
+@posix
 def test_a_path_that_is_a_byte_too_long_is_refused_with_a_remedy():
     with pytest.raises(ConfigError, match=r"too long for sockets \(104 bytes, 103 fit\)") as caught:
         Paths.from_environment({"CAUSAL_RUNTIME_DIR": runtime_of_bytes(MAX_SOCKET_PATH_BYTES + 1)})
     assert "CAUSAL_RUNTIME_DIR" in caught.value.hint
 
 
+@posix
 def test_bytes_count_not_letters():
     with pytest.raises(ConfigError, match="too long"):
         Paths.from_environment({"CAUSAL_RUNTIME_DIR": "/" + "é" * 50})
@@ -47,6 +50,7 @@ def test_a_relative_path_is_made_absolute_since_services_may_change_theirs():
     assert Paths.from_environment({"CAUSAL_RUNTIME_DIR": "run"}).runtime == Path.cwd() / "run"
 
 
+@posix
 def test_the_variables_choose_all_directories():
     environ = {"CAUSAL_RUNTIME_DIR": "/r", "CAUSAL_DATA_DIR": "/d", "CAUSAL_CACHE_DIR": "/c"}
     paths = Paths.from_environment(environ)

@@ -136,9 +136,9 @@ class DeafBroker:
         self.asked: list[Replay] = []
         self._sender = b""
         self._log = stack.context.socket(zmq.ROUTER)
-        self._log.bind(stack.paths.address("log"))
+        stack.bind(self._log, "log")
         self.events = stack.context.socket(zmq.XPUB)
-        self.events.bind(stack.paths.address("events"))
+        stack.bind(self.events, "events")
         stack.loop.on_readable(self._log, self._hear)
 
     def _hear(self) -> None:

@@ -27,10 +27,10 @@ class Client:
         self.told: list[tuple[bytes, dict]] = []
         self._stack = stack
         self._socket = stack.context.socket(zmq.DEALER)
-        self._socket.connect(stack.paths.address("log"))
+        stack.connect(self._socket, "log")
         self._events = stack.context.socket(zmq.SUB)
         self._events.subscribe(b"")
-        self._events.connect(stack.paths.address("events"))
+        stack.connect(self._events, "events")
         stack.loop.on_readable(self._socket, self._read)
         stack.loop.on_readable(self._events, self._listen)
         stack.run_until(self._is_heard)

@@ -15,6 +15,7 @@ import zmq
 
 from causal import wire
 from causal.paths import Paths
+from causal.transport import Doors, chosen
 
 LOOK_EVERY_MS = 10
 LAST_REPLY_MS = 500
@@ -31,7 +32,8 @@ class FakeController:
         self._answer = answer
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
-        self._socket.bind(paths.address("control"))
+        self._doors = Doors(self._context, paths, chosen("auto"))
+        self._doors.bind(self._socket, "control")
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -49,6 +51,8 @@ class FakeController:
 
     def _run(self) -> None:
         while not self._ending.is_set():
+            if self._doors.gate is not None:
+                self._doors.gate.answer()
             if self._socket.poll(LOOK_EVERY_MS):
                 *way, frame = self._socket.recv_multipart()
                 request = wire.unpack_map(frame)
@@ -58,4 +62,5 @@ class FakeController:
                     reply = wire.pack_map({"v": 1, "id": request["id"]} | reply)
                 if reply is not None:
                     self._socket.send_multipart([*way, reply])
+        self._doors.close()
         self._context.destroy(linger=LAST_REPLY_MS)

@@ -24,7 +24,7 @@ from causal.loop import Loop, Readable, Timer
 from causal.messages import Event
 from causal.paths import Paths
 from causal.service import Service
-from causal.transport import PICK_UP_S, Doors, Lines
+from causal.transport import PICK_UP_S, Doors, Lines, chosen
 
 LOOK_EVERY_S = 0.005
 
@@ -69,9 +69,12 @@ class OneLoop:
         self.paths.make()
         self.loop: Loop = _ResumableLoop()
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._doors = Doors(self.context, self.paths, chosen("auto"))
+        self._lines = Lines(self.paths)
         self._publisher: BrokerLink | None = None
         self._until: Callable[[], bool] = bool
         self.loop.every(LOOK_EVERY_S, self._look)
+        self.loop.every(PICK_UP_S, self._lines.renew)
 
     def __enter__(self) -> Self:
         return self
@@ -82,11 +85,16 @@ class OneLoop:
 
     def service(self, name: str, instance: str = "1") -> Service[Any]:
         """The surroundings of a worker that runs on this loop; `loop.ended` says whether it has ended."""
-        lines = Lines(self.paths)
-        self.loop.every(PICK_UP_S, lines.renew)
-        doors = Doors(self.context, self.paths, "ipc")
-        chosen = settings.load({}, {})
-        return Service(name, instance, chosen, self.paths, self.context, OwnEnd(self.loop), doors, lines)
+        values = settings.load({}, {})
+        return Service(name, instance, values, self.paths, self.context, OwnEnd(self.loop), self._doors, self._lines)
+
+    def bind(self, socket: zmq.Socket[bytes], name: str) -> None:
+        """Binds by name, in the place of a service."""
+        self.service("test").bind(socket, name)
+
+    def connect(self, socket: zmq.Socket[bytes], name: str) -> None:
+        """Connects by name, as a service does."""
+        self._lines.connect(socket, name)
 
     def publish(self, *events: Event) -> None:
         """Sends durable events to the broker, which must run here, and waits until it has stored them."""
