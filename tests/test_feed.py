@@ -263,7 +263,7 @@ class LossyBroker:
         del self.on_way[: len(self.on_way) // 2]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     seed=st.integers(0, 2**32),
     loss=st.sampled_from([0.0, 0.1, 0.5, 0.9]),

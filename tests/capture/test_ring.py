@@ -208,7 +208,7 @@ step = st.one_of(
 
 
 @given(st.lists(step, max_size=120), st.integers(1, 3), st.integers(4, 20))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_order_of_writes_and_releases_loses_nothing_but_what_was_refused(steps, channels, blocks):
     made = ring(channels=channels, blocks=blocks)
     accepted: list[tuple[int, int]] = []

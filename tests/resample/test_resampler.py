@@ -27,7 +27,7 @@ def one_shot(sound, rate_hz):
     return soxr.resample(downmix(sound), rate_hz, 16000, quality="HQ")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     rate_hz=st.sampled_from(RATES),
     channels=st.sampled_from([1, 2, 6]),

@@ -327,7 +327,7 @@ def test_a_block_whose_numbers_do_not_fit_is_counted_and_costs_only_itself(bad):
 RATES = st.sampled_from([8000, 11025, 16000, 22050, 44100, 48000, 96000, 192000])
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     rate_hz=RATES,
     block_s=st.sampled_from([0.005, 0.02, 0.05, 0.1, 0.33]),
@@ -358,7 +358,7 @@ def test_killed_anywhere_the_sound_is_the_same_to_one_lsb(rate_hz, block_s, kill
     assert desk.chunks[-1].end
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     lengths_s=st.lists(
         st.integers(1, 60).map(lambda blocks: blocks * 0.02) | st.floats(0.01, 1.2), min_size=2, max_size=4
@@ -470,7 +470,7 @@ def test_a_gap_after_a_drifting_run_begins_where_that_run_truly_ended():
         assert desk.stream.lost_ms == gap.length_ms
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     rate_hz=st.sampled_from([16000, 44100, 48000]),
     ppm=st.sampled_from([-10_000, -100, 3_000]),
