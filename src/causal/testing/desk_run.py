@@ -57,7 +57,8 @@ class DeskRun:
 
     def __init__(self, **facts: Any) -> None:
         self.now_s = 1000.0
-        self.facts = Facts(**{"stack": "one", "file_exists": lambda path: True, "history": self.history} | facts)
+        usual: dict[str, Any] = {"stack": "one", "file_exists": lambda _: True, "history": self.history}
+        self.facts = Facts(**usual | facts)
         self.answers: dict[Any, dict[str, Any]] = {}
         self.published: list[Publish] = []
         self.emitted: list[Emit] = []
