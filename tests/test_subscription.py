@@ -13,7 +13,7 @@ from causal.broker import app as broker_app
 from causal.feed import START
 from causal.messages import CaptureStatus, Event, Gap, ServiceStatus, TranscriptPartial
 from causal.messages.log import Head, LoggedEvent, Replay, Replayed
-from causal.subscription import WITH_LEVELS, Subscription
+from causal.subscription import Subscription
 from causal.testing.one_loop import OneLoop
 
 
@@ -70,35 +70,19 @@ def test_one_session_or_source_is_told_and_the_others_are_only_counted(stack: On
     assert told(events) == [0, 5]
 
 
-PARTIAL = TranscriptPartial(
-    session="s", source="mic", turn="1", revision=0, text="so", start_ms=0, end_ms=1, started_at=""
-)
-
-
 def test_partials_pass_and_what_no_one_asked_for_does_not(stack: OneLoop) -> None:
     broker_app.Broker(stack.service("broker"))
     subscription, events = subscribe(stack, None)
     stack.run_until(lambda: subscription.feed.position is not None)
     stack.emit(ServiceStatus(service="x", instance="1", pid=1, cpu_percent=0.0, rss_bytes=0))
+    stack.emit(
+        TranscriptPartial(
+            session="s", source="mic", turn="1", revision=0, text="so", start_ms=0, end_ms=1, started_at=""
+        )
+    )
     stack.emit(CaptureStatus(session="s", source="mic", device="d", state="capturing", speech="live"))
-    stack.emit(PARTIAL)
-    stack.run_until(lambda: events)
-    assert [type(event) for event in events] == [TranscriptPartial]
-
-
-def test_levels_come_to_whoever_asks_for_them_and_changes_to_all(stack: OneLoop) -> None:
-    broker_app.Broker(stack.service("broker"))
-    status = CaptureStatus(session="s", source="mic", device="d", state="capturing", speech="live")
-    levels: list[Event] = []
-    subscription = Subscription(stack.loop, stack.context, stack.paths, levels.append, ephemeral=WITH_LEVELS)
-    subscription.begin(None)
-    other, changes = subscribe(stack, None)
-    stack.run_until(lambda: None not in (subscription.feed.position, other.feed.position))
-    stack.emit(status)
-    stack.publish(status)
-    stack.run_until(lambda: len(levels) == 2 and changes)
-    assert [event.seq for event in levels] == [None, 1]
-    assert [event.seq for event in changes] == [1]
+    stack.run_until(lambda: len(events) >= 2)
+    assert [type(event) for event in events] == [TranscriptPartial, CaptureStatus]
 
 
 def test_a_broker_that_comes_later_is_found_and_asked_once(stack: OneLoop) -> None:

@@ -33,13 +33,6 @@ def test_a_source_does_not_let_its_namesakes_through():
     assert not topics.next_block("s/mic-2").startswith(topics.next_block("s/mic"))
 
 
-def test_levels_wake_nobody_who_wants_what_is_stored():
-    level = topics.event(topics.in_passing("capture-status"), "s", "mic")
-    assert not level.startswith(topics.subscription("capture-status"))
-    assert topics.kind_of(level) == "capture-status"
-    assert topics.in_passing("transcript-partial") == "transcript-partial"
-
-
 @pytest.mark.parametrize("topic", [b"", b"/", b"\xff\xfe/", b"no slash"])
 def test_a_topic_of_any_bytes_has_a_type(topic):
     assert isinstance(topics.kind_of(topic), str)

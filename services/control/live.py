@@ -25,7 +25,7 @@ from causal.messages import CaptureStatus, Event, Message
 from causal.messages.control import Status
 from causal.paths import Paths
 from causal.screen import head
-from causal.subscription import WITH_LEVELS, Subscription
+from causal.subscription import Subscription
 
 from . import changes
 from .changes import Facts
@@ -98,7 +98,7 @@ def watch(paths: Paths, as_json: bool) -> None:
         elif not as_json:
             _say(story.on_status(reply) + lines.on(reply))
 
-    events = Subscription(loop, context, paths, on_event, ephemeral=WITH_LEVELS)
+    events = Subscription(loop, context, paths, on_event)
     events.begin(None)
     try:
         _show(loop, asking, on_reply, (lambda c, r: panel.page(c, r, _clock())) if on_terminal else None)

@@ -26,7 +26,6 @@ from causal.errors import CausalError, ConfigError
 from causal.messages import Event
 from causal.page_file import PageFile
 from causal.paths import locked
-from causal.subscription import WITH_LEVELS
 
 from . import web_server
 from .sink import SinkOptions
@@ -46,8 +45,6 @@ DOWN_WITHIN_S = 2.0
 
 class WebSink:
     """Stores events for the page's history, and hands them to the server. The history begins with the event log."""
-
-    ephemeral = WITH_LEVELS
 
     def __init__(self, options: SinkOptions) -> None:
         self._options = options

@@ -71,8 +71,7 @@ class BrokerLink:
 
     def emit(self, event: Event) -> None:
         """Sends an ephemeral event, once."""
-        kind = topics.in_passing(KIND_OF[type(event)])
-        self._send(topics.event(kind, event.session, event.source), event)
+        self._send(topics.event(KIND_OF[type(event)], event.session, event.source), event)
 
     def claim(self, claim: Claim) -> None:
         """Asks for a lane until the broker answers; the answer goes to `on_claimed`."""

@@ -30,8 +30,6 @@ RECEIVE_MARK = 10_000
 TRANSCRIPT = ("transcript-partial", "transcript-void")
 """The ephemeral types that belong to a transcript."""
 
-WITH_LEVELS = (*TRANSCRIPT, "capture-status")
-
 OnEvent = Callable[[Event], None]
 
 
@@ -64,7 +62,7 @@ class Subscription:
         self._on_event = on_event
         self._session = session
         self._source = source
-        self._kinds = DURABLE | {topics.in_passing(kind) for kind in ephemeral}
+        self._kinds = DURABLE | set(ephemeral)
         self._sockets: tuple[zmq.Socket[bytes], zmq.Socket[bytes]] | None = None
         loop.every(TICK_S, self._tick)
         loop.every(PICK_UP_S, self._lines.renew)

@@ -9,10 +9,6 @@ CHUNK = b"chunk"
 NEXT = b"next/"
 DOORBELL = b"doorbell"
 
-LEVEL = b"capture-level"
-"""A `capture-status` that is told in passing, five times a second, begins so: who wants what is stored, and no more, is
-not woken for it."""
-
 HEAD = b"head"
 HELLO = b"hello"
 BYE = b"bye"
@@ -30,11 +26,6 @@ def event(kind: str, session: str = "-", source: str = "-") -> bytes:
     return f"{kind}/{session}/{source}/".encode()
 
 
-def in_passing(kind: str) -> str:
-    """How the topic of an event of this type begins that is not stored."""
-    return LEVEL.decode() if kind == "capture-status" else kind
-
-
 def next_block(stream: str) -> bytes:
     """The topic under which a receiver asks for the next block of a stream."""
     return NEXT + f"{stream}/".encode()
@@ -42,8 +33,7 @@ def next_block(stream: str) -> bytes:
 
 def kind_of(topic: bytes) -> str:
     """The type of an event, from its topic."""
-    name = topic.split(b"/", 1)[0].decode("ascii", "replace")
-    return "capture-status" if name == LEVEL.decode() else name
+    return topic.split(b"/", 1)[0].decode("ascii", "replace")
 
 
 def subscription(kind: str = "", session: str | None = None, source: str | None = None) -> bytes:
