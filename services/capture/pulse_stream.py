@@ -17,9 +17,7 @@ import ctypes
 import logging
 import os
 import time
-from collections import deque
 from collections.abc import Callable
-from statistics import median_low
 from typing import Any
 
 import numpy as np
@@ -32,18 +30,12 @@ from . import libpulse
 from .backend import Listener
 from .libpulse import ContextState, PulseError, StreamState
 from .portion import Portion
+from .pulse_start import Start
 
 log = logging.getLogger(__name__)
 
 SCRATCH_S = 0.25
 """A delivery that is longer is handed on in pieces."""
-
-TIMING_EVERY_S = 0.4
-"""Less than half of what the sample clock waits before it believes that samples are missing: one wrong answer of the
-server, which stands until the next, breaks no run."""
-FIRST_TIMINGS = 3
-TIMING_WITHIN_S = 0.5
-"""A server that does not answer in this time gets no more patience: then arrival stands for time."""
 
 SLEPT_NS = 100 * clock.NS_PER_MS
 """A machine that has slept for so long has heard nothing for so long."""
@@ -80,13 +72,7 @@ class PulseStream:
         """Frames in `_scratch`, and when the first of them was captured."""
         self._read_frames = 0
         self._portion = Portion(0)
-        self._start_ns: int | None = None
-        self._starts_ns: deque[int] = deque(maxlen=FIRST_TIMINGS)
-        """By the server's last answers: a single wrong one is outvoted, for seconds of sound may be read by it at once,
-        when this process or the machine stood still."""
-        self._timings = 0
-        self._asked_ns = 0
-        self._patient_since_ns: int | None = None
+        self._start = Start()
         self._slept_ns = clock.slept_ns()
         self._on_context = libpulse.Notify(self._context_changed)
         self._on_info = libpulse.SourceInfoReply(self._info_came)
@@ -170,34 +156,26 @@ class PulseStream:
         now_ns, slept_ns = clock.now_ns(), clock.slept_ns()
         if slept_ns - self._slept_ns >= SLEPT_NS:
             self._tell_hole("suspended")
-            self._forget_timing()
+            self._start.forget()
         self._slept_ns = slept_ns
-        if self._timings < FIRST_TIMINGS or now_ns - self._asked_ns >= TIMING_EVERY_S * NS_PER_S:
-            self._asked_ns = now_ns
+        if self._start.asks(now_ns):
             self._let_go(self._pa.stream_update_timing_info(stream, self._on_timing, None))
-        if self._patient_since_ns is None:
-            self._patient_since_ns = now_ns
-        if not self._portion.is_enough(self._read_frames + waiting_bytes // (4 * self._spec.channels)):
-            return
-        if self._timings >= FIRST_TIMINGS or now_ns - self._patient_since_ns >= TIMING_WITHIN_S * NS_PER_S:
+        enough = self._portion.is_enough(self._read_frames + waiting_bytes // (4 * self._spec.channels))
+        if enough and self._start.is_known(now_ns):
             self._take_all(stream)
 
     def _timing_came(self, stream: int, success: int, _: Any) -> None:
         if self._over or not success or self._pa.stream_is_suspended(stream) > 0:
             return
-        start_ns = self._start_by(self._pa.stream_get_timing_info(stream).contents)
-        self._timings += 1
-        self._starts_ns.append(start_ns)
-        self._start_ns = min(self._starts_ns) if self._timings <= FIRST_TIMINGS else median_low(self._starts_ns)
-        if self._timings == FIRST_TIMINGS:
+        if self._start.learn(self._start_by(self._pa.stream_get_timing_info(stream).contents)):
             self._take_all(stream)
 
     def _start_by(self, timing: Any) -> int:
         """The capture clock at the stream's sample 0: now, less all that was captured since."""
         age_ns = time.time_ns() - (timing.seconds * NS_PER_S + timing.microseconds * 1000)
         if not 0 <= age_ns <= PLAUSIBLE_NS:  # the wall clock was set since: the next answer will do
-            if self._start_ns is not None:
-                return self._start_ns
+            if self._start.ns is not None:
+                return self._start.ns
             age_ns = 0
         queued_frames = (timing.write_index - timing.read_index) // (4 * self._spec.channels)
         # A loopback hears samples before they sound: by the latency of its sink.
@@ -232,10 +210,10 @@ class PulseStream:
         """The capture clock at the first sample that waits."""
         waiting: int = self._pa.stream_readable_size(stream) // (4 * self._spec.channels)
         by_arrival_ns: int = clock.now_ns() - waiting * NS_PER_S // self._spec.rate
-        if self._start_ns is None:
+        if self._start.ns is None:
             return by_arrival_ns
         rate_hz: int = self._spec.rate
-        by_timing_ns = self._start_ns + self._read_frames * NS_PER_S // rate_hz
+        by_timing_ns = self._start.ns + self._read_frames * NS_PER_S // rate_hz
         plausible = abs(by_timing_ns - by_arrival_ns) <= PLAUSIBLE_NS
         return by_timing_ns if plausible else by_arrival_ns
 
@@ -269,13 +247,8 @@ class PulseStream:
         self._take_all(stream)
         self._tell_hole("suspended")
         if not suspended:
-            self._forget_timing()
+            self._start.forget()
         self._on_suspended_device(suspended)
-
-    def _forget_timing(self) -> None:
-        self._start_ns = self._patient_since_ns = None
-        self._starts_ns.clear()
-        self._timings = self._asked_ns = 0
 
     def _overflowed(self, stream: int, _: Any) -> None:
         self._take_all(stream)

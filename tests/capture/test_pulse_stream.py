@@ -72,7 +72,7 @@ class Machine:
         self.stream._scratch = np.zeros((RATE_HZ, 1), np.float32)
         self.stream._scratch_address = self.stream._scratch.ctypes.data
         self.stream._portion = Portion(RATE_HZ)
-        self.stream._start_ns = 10 * clock.NS_PER_S
+        self.stream._start.ns = 10 * clock.NS_PER_S
         intake.on_format(RATE_HZ, 1)
         intake.attach(self.ring)
 
@@ -125,7 +125,7 @@ def test_one_wrong_answer_of_the_server_about_its_latency_is_outvoted(machine, m
     found_ms = []
     for _ in starts_ms:
         machine.stream._timing_came(STREAM, 1, None)
-        found_ms.append(machine.stream._start_ns // clock.NS_PER_MS)
+        found_ms.append(machine.stream._start.ns // clock.NS_PER_MS)
     assert found_ms == [1000, 1000, 1000, 1001, 1001, 1001, 1002, 1030]
 
 
@@ -149,7 +149,7 @@ def test_a_wall_clock_that_is_set_between_an_answer_and_its_reading_moves_nothin
         transport_usec=0,
         sink_usec=0,
     )
-    before_ns = machine.stream._start_ns
+    before_ns = machine.stream._start.ns
     assert machine.stream._start_by(answer) == before_ns
     monkeypatch.setattr(time, "time_ns", lambda: 1000 * clock.NS_PER_S + 2_000_000)
     assert machine.stream._start_by(answer) == 29 * clock.NS_PER_S - 2_000_000

@@ -3,7 +3,7 @@ import random
 import pytest
 
 from causal.capture.drift import Drift
-from causal.capture.pulse_stream import TIMING_EVERY_S
+from causal.capture.pulse_start import TIMING_EVERY_S
 from causal.capture.sample_clock import LATE_S, SampleClock
 
 RATE_HZ = 48_000
