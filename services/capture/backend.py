@@ -10,9 +10,10 @@ A class that works on some systems only names them in an attribute `systems`, by
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal, Protocol
 
@@ -96,6 +97,22 @@ def load_backends(block_ms: int) -> dict[str, Backend]:
     that cannot be loaded is left out and logged: it must not take the others with it."""
     loaded = {entry.name: _load(entry, block_ms) for entry in entry_points(group=GROUP)}
     return {name: backend for name, backend in loaded.items() if backend is not None}
+
+
+@contextlib.contextmanager
+def told(what: str) -> Iterator[None]:
+    """What a backend raises comes out as a `SourceError` that passes, whatever it is: a package of somebody else's, or
+    a machine without room for one more process, must not end what others hear."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except OSError as error:
+        hint = "Mostly there is no room on a disk, in memory, or for open files: df -h, free -h, ulimit -n."
+        raise SourceError("device-unavailable", f"{what}: {error}", hint, retryable=True) from error
+    except Exception as error:
+        hint = "This is a mistake in the source backend: tell whoever made it."
+        raise SourceError("internal", f"{what}: {error!r}", hint, retryable=True) from error
 
 
 def _load(entry: EntryPoint, block_ms: int) -> Backend | None:

@@ -22,7 +22,7 @@ from causal.errors import SourceError
 from causal.messages.control import Device, DeviceKind
 
 from .aliases import resolve
-from .backend import Backend, Stream
+from .backend import Backend, Stream, told
 from .condition import Condition, condition_of
 from .drift import Drift
 from .intake import KEPT_NS, Intake
@@ -143,7 +143,8 @@ class Hub:
 
     def _follow(self, name: str, backend: Backend) -> None:
         try:
-            watch = backend.watch(self._note_change)
+            with told(f"the changes of {name} cannot be followed"):
+                watch = backend.watch(self._note_change)
         except SourceError as error:
             self._problems[name] = error
         else:
@@ -161,7 +162,8 @@ class Hub:
         devices: list[Device] = []
         for name, backend in self._backends.items():
             try:
-                devices += backend.devices()
+                with told(f"the devices of {name} cannot be listed"):
+                    devices += backend.devices()
                 self._problems.pop(name, None)
             except SourceError as error:
                 self._problems[name] = error
@@ -263,7 +265,8 @@ class Hub:
             if track.line is line:
                 intake.attach(track.ring)
         try:
-            line.stream = line.backend.open(line.device_id, intake)
+            with told(f"{line.device_id} cannot be opened"):
+                line.stream = line.backend.open(line.device_id, intake)
         except SourceError as error:
             self._lose(line, error, now_ns)
         else:

@@ -362,6 +362,24 @@ def test_a_server_that_is_away_is_told_and_waited_for(bench):
     assert bench.hub.problem is None
 
 
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [(OSError(28, "No space left on device"), "device-unavailable"), (ZeroDivisionError("of a plug-in"), "internal")],
+)
+def test_a_backend_that_fails_in_its_own_way_ends_nobody_and_is_tried_again(bench, raised, code):
+    bench.source.problem = raised
+    bench.source.add("fake:a")
+    bench.add("s/mic", "fake:a")
+    assert bench.hub.problem.code == code
+    condition = bench.hub.condition("s/mic")
+    assert (condition.state, condition.retrying, condition.error.code) == ("failed", True, code)
+    assert str(raised) in condition.error.message
+    bench.source.problem = None
+    bench.wait(2.1)
+    bench.hear("fake:a")
+    assert bench.state("s/mic") == "capturing"
+
+
 def test_nothing_delivered_is_stalled_and_after_a_while_opened_again(bench):
     bench.source.add("fake:a")
     bench.add("s/mic", "fake:a")

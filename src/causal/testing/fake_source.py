@@ -29,7 +29,7 @@ class FakeSource:
     def __init__(self, block_ms: int = 50, *, live: bool = True) -> None:
         self.live = live
         self.block_ms = block_ms
-        self.problem: SourceError | None = None
+        self.problem: Exception | None = None
         """Raised by `devices` and `open` while it is set."""
         self.opened: list[str] = []
         """The ids of all openings, in order."""
