@@ -63,13 +63,20 @@ class PolledDevices:
         last: object = None
         failed = False
         while not self._closing.is_set():
-            sign = self._sign() if self._sign else None
+            sign = self._ask_sign()
             if self._sign is None or sign != last or time.monotonic() >= self._retry_s:
                 last = sign
                 self._look()
                 failed = isinstance(self._found, SourceError)
                 self._retry_s = time.monotonic() + RETRY_AFTER_S if failed else math.inf
             self._closing.wait(self._every_s if self._sign or not failed else RETRY_AFTER_S)
+
+    def _ask_sign(self) -> object:
+        """One that cannot be asked is no end: what it says instead is a sign too."""
+        try:
+            return self._sign() if self._sign else None
+        except Exception as error:
+            return repr(error)
 
     def _look(self) -> None:
         before = self._found

@@ -96,6 +96,20 @@ def test_a_bug_in_a_library_ends_no_thread(bench, polled, monkeypatch):
     assert bench.changes.acquire(timeout=10) and bench.changes.acquire(timeout=10)
 
 
+def test_a_sign_that_cannot_be_asked_ends_no_thread(bench, polled):
+    failing = True
+
+    def sign():
+        if failing:
+            raise PermissionError("/proc/asound/cards")
+        return bench.ask_sign()
+
+    polled(sign)
+    assert bench.changes.acquire(timeout=10)
+    bench.found, failing = [OTHER], False
+    assert bench.changes.acquire(timeout=10)
+
+
 def test_before_anything_is_known_it_says_so(bench, polled):
     started = threading.Event()
     bench.read = lambda: started.wait(10) and []
