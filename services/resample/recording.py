@@ -59,9 +59,12 @@ class Recording:
                 self._write()
 
     def close(self) -> None:
-        """Writes what is new, and closes the file, which says then how long it is."""
+        """Writes what is new, and closes the file, which says then how long it is. One that has not come as far as the
+        older one is given up: the next writer makes it again."""
         self.step()
         with self._failing_softly():
+            if self._take is not None and not self._take.is_in_place:
+                self._give_up()
             self._finish()
         self._reader.close()
 
@@ -94,6 +97,11 @@ class Recording:
             self._take.put_in_place()
             self._take = None
 
+    def _give_up(self) -> None:
+        if self._take is not None:
+            self._take.abandon()
+            self._take = None
+
     @contextlib.contextmanager
     def _failing_softly(self) -> Iterator[None]:
         try:
@@ -110,9 +118,7 @@ class Recording:
             self._rest = REST_STEPS
             self._next_index = 0
             self.finished = False
-            if self._take is not None:
-                self._take.abandon()
-                self._take = None
+            self._give_up()
 
 
 class _Take:
@@ -123,6 +129,11 @@ class _Take:
         self._own = path.with_name(path.name + ".new") if path.exists() else path
         self._file = soundfile.SoundFile(self._own, "w", CHUNK_RATE_HZ, 1, "PCM_16", format="FLAC")
         self._samples = 0
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether it stands under its own name."""
+        return self._own == self._path
 
     def add(self, recorded: Recorded) -> None:
         """The chunk's sound at its place on the time line."""
@@ -150,7 +161,7 @@ class _Take:
 
     def put_in_place(self) -> None:
         """It has what the older one has, and more."""
-        if self._own != self._path:
+        if not self.is_in_place:
             self._own.replace(self._path)
             self._own = self._path
 
@@ -161,7 +172,7 @@ class _Take:
         """What was written beside an older one is deleted; otherwise it stays, for it can be played."""
         with contextlib.suppress(OSError, soundfile.LibsndfileError):
             self._file.close()
-        if self._own != self._path:
+        if not self.is_in_place:
             self._own.unlink(missing_ok=True)
 
     def _write(self, samples: Samples) -> None:

@@ -135,6 +135,19 @@ def test_the_next_writer_makes_it_whole_and_leaves_the_old_one_until_then(journa
     assert [entry.name for entry in path.parent.iterdir()] == ["mic.flac"]
 
 
+def test_a_writer_that_ends_before_it_has_caught_up_leaves_the_longer_one(journal, path):
+    say(journal, 2 * AT_ONCE + 5)
+    first = Recording(journal, STREAM, path)
+    for _ in range(3):
+        first.step()
+    before = played(path)
+
+    second = Recording(journal, STREAM, path)
+    second.close()
+    assert np.array_equal(played(path), before)
+    assert [entry.name for entry in path.parent.iterdir()] == ["mic.flac"]
+
+
 def test_a_stream_without_a_sound_leaves_no_file(journal, path):
     recording = Recording(journal, STREAM, path)
     recording.step()
