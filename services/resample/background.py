@@ -36,6 +36,8 @@ class Background:
                 work()
             except OSError as error:
                 log.warning("disk: %s", error)
+            except Exception:
+                log.exception("work on the disk was not done")
 
         self._thread.submit(logged)
 
