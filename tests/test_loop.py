@@ -370,11 +370,11 @@ def test_work_that_is_cancelled_or_done_ends_nothing():
             pass
 
         async def stop():
-            await asyncio.sleep(0.01)
+            await asyncio.wait(over)
             loop.stop()
 
-        loop.spawn(done())
-        loop.spawn(asyncio.sleep(60)).cancel()
+        over = [loop.spawn(done()), loop.spawn(asyncio.sleep(60))]
+        over[1].cancel()
         loop.spawn(stop())
 
     run_async(story)

@@ -14,7 +14,7 @@ def test_who_works_all_the_time_takes_a_good_part_of_a_core(monkeypatch):
         pass
     usage.look()
     assert usage.cpu_percent > 1.0
-    time.sleep(0.2)
+    time.sleep(0.2)  # a rest, which is what is measured here
     usage.look()
     assert usage.cpu_percent < 50.0
 

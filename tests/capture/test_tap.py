@@ -14,7 +14,8 @@ from causal.capture.tap_core_audio import CoreAudioTap
 from causal.capture.tap_screen import ScreenSound
 from causal.errors import SourceError
 from causal.testing.fake_listener import FakeListener
-from causal.testing.fake_mac import FakeMac, wait_for
+from causal.testing.fake_mac import FakeMac
+from causal.testing.waiting import until
 
 S = 1_000_000_000
 BLOCK = np.full((2400, 2), 0.25, np.float32)
@@ -92,11 +93,11 @@ def test_the_backend_hears_until_it_is_closed(version):
         listener = FakeListener()
         stream = TapBackend().open("tap:system", listener)
         if version < (14, 2):
-            driver = wait_for(lambda: mac.screen_kit.streams and mac.screen_kit.streams[0])
-            wait_for(lambda: driver.running)
+            driver = until(lambda: mac.screen_kit.streams and mac.screen_kit.streams[0])
+            until(lambda: driver.running)
         else:
-            driver = wait_for(lambda: mac.taps.sessions and mac.taps.sessions[0])
-            wait_for(lambda: driver.is_recording)
+            driver = until(lambda: mac.taps.sessions and mac.taps.sessions[0])
+            until(lambda: driver.is_recording)
         driver.deliver(BLOCK)
         stream.close()
         driver.deliver(BLOCK) if version < (14, 2) else None
@@ -108,7 +109,7 @@ def test_the_second_way_is_taken_when_the_first_refuses():
     first, second, listener = FakeWay(None), FakeWay(None), FakeListener()
     first.refusal = SourceError("device-unavailable", "no tap")
     stream = TapStream(listener, 50, (lambda gate: first, lambda gate: second))
-    wait_for(lambda: second.told)
+    until(lambda: second.told)
     stream.close()
     assert (first.told, second.told) == (["start", "close"], ["start", "close"])
     assert listener.lost is None
@@ -126,7 +127,7 @@ def test_when_every_way_refuses_the_first_ones_reason_is_told():
 def test_what_ends_by_itself_is_lost_and_closed():
     way, listener = FakeWay(None), FakeListener()
     stream = TapStream(listener, 50, (lambda gate: way,))
-    wait_for(lambda: way.told)
+    until(lambda: way.told)
     way.fail(SourceError("device-lost", "gone", retryable=True))
     assert listener.over.wait(10)
     stream.close()
@@ -175,7 +176,7 @@ def test_who_delivers_zeros_is_not_lost():
             looks.append(within_s)
 
     stream = TapStream(listener, 50, (Murmur,))
-    wait_for(lambda: sum(looks) > 3 * tap.NOTHING_WITHIN_S)
+    until(lambda: sum(looks) > 3 * tap.NOTHING_WITHIN_S)
     stream.close()
     assert listener.lost is None
 
@@ -191,12 +192,12 @@ def test_zeros_and_nothing_else_are_doubted_until_something_sounds():
 
     stream = TapStream(listener, 1000, (Forbidden,))
     doubt = "running: nothing is playing, or a permission is missing"
-    wait_for(lambda: doubt in listener.told)
+    until(lambda: doubt in listener.told)
     assert listener.told.index(doubt) >= tap.ZEROS_FOR_S
     second[0] = 0.001
-    wait_for(lambda: listener.told.count("running") == 1)
+    until(lambda: listener.told.count("running") == 1)
     second[0] = 0.0
-    wait_for(lambda: len(listener.heard) > 200)
+    until(lambda: len(listener.heard) > 200)
     stream.close()
     assert [told for told in listener.told if told.startswith("running")] == [doubt, "running"]
 
@@ -212,10 +213,10 @@ def test_a_driver_that_hangs_keeps_nobody_waiting_and_is_not_heard(monkeypatch):
         mac.taps.prompt.clear()
         listener = FakeListener()
         stream = TapBackend().open("tap:system", listener)
-        session = wait_for(lambda: mac.taps.sessions and mac.taps.sessions[0])
+        session = until(lambda: mac.taps.sessions and mac.taps.sessions[0])
         stream.close()
         mac.taps.prompt.set()
-        wait_for(lambda: not any(thread.name == "tap:system" for thread in threading.enumerate()))
+        until(lambda: not any(thread.name == "tap:system" for thread in threading.enumerate()))
         assert not session.is_recording
     assert listener.told == []
 
@@ -227,16 +228,16 @@ def test_after_sleep_or_another_format_the_hub_opens_it_again():
         ring = Ring(10.0)
         hub.add("s/system", "system", ring, origin_ns=now_ns[0])
         hub.tick()
-        first = wait_for(lambda: mac.taps.sessions and mac.taps.sessions[0].is_recording and mac.taps.sessions[0])
+        first = until(lambda: mac.taps.sessions and mac.taps.sessions[0].is_recording and mac.taps.sessions[0])
         first.deliver(BLOCK)
         first.fail("Tap stream format changed during capture")
-        wait_for(lambda: not first.is_recording)
-        wait_for(lambda: hub.tick() or hub.condition("s/system").error)
+        until(lambda: not first.is_recording)
+        until(lambda: hub.tick() or hub.condition("s/system").error)
         condition = hub.condition("s/system")
         assert (condition.device, condition.error.code, condition.retrying) == ("tap:system", "device-lost", True)
         now_ns[0] += 3 * S
         hub.tick()
-        second = wait_for(lambda: mac.taps.sessions[1:] and mac.taps.sessions[1].is_recording and mac.taps.sessions[1])
+        second = until(lambda: mac.taps.sessions[1:] and mac.taps.sessions[1].is_recording and mac.taps.sessions[1])
         second.deliver(BLOCK)
         hub.close()
     held = [ring.held(n) for n in range(ring.head)]

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from causal.control.effects import Ticket
 from causal.control.token import MAX_WAITING, Mint, mint
 from causal.errors import CausalError
+from causal.testing.waiting import until
 
 KEY = "0123456789abcdef"
 
@@ -103,12 +103,10 @@ def test_an_address_that_is_none_is_an_error_in_words(address):
 # --- beside the controller's loop ---
 
 
-def wait_for(mint: Mint, count: int) -> list[tuple[Any, dict[str, Any]]]:
+def answers(mint: Mint, count: int) -> list[tuple[Any, dict[str, Any]]]:
+    """At least so many."""
     made: list[tuple[Any, dict[str, Any]]] = []
-    until_s = time.monotonic() + 5
-    while len(made) < count and time.monotonic() < until_s:
-        made += mint.made()
-        time.sleep(0.005)
+    until(lambda: made.extend(mint.made()) or len(made) >= count, what=lambda: f"{count} answers; there are {made}")
     return made
 
 
@@ -120,7 +118,7 @@ def test_tokens_come_one_after_the_other_each_to_its_ticket(service):
     mint = Mint(service.url, KEY)
     for number in range(3):
         mint.ask(ticket(number), 60)
-    made = wait_for(mint, 3)
+    made = answers(mint, 3)
     assert [one.id for one, _ in made] == [0, 1, 2]
     assert all(fields == {"ok": True, "token": "t-1", "expires_in_s": 60} for _, fields in made)
 
@@ -129,7 +127,7 @@ def test_a_refusal_is_an_answer_too(service):
     service.status = 401
     mint = Mint(service.url, KEY)
     mint.ask(ticket(1), 60)
-    ((_, fields),) = wait_for(mint, 1)
+    ((_, fields),) = answers(mint, 1)
     assert (fields["ok"], fields["error"]["code"]) == (False, "auth-failed")
 
 
@@ -139,8 +137,8 @@ def test_a_flood_of_wishes_is_refused_and_takes_no_threads(service):
     threads = threading.active_count()
     for number in range(1000):
         mint.ask(ticket(number), 60)
-    refused = wait_for(mint, 1000 - MAX_WAITING - 1)
+    refused = answers(mint, 1000 - MAX_WAITING - 1)
     assert {fields["error"]["code"] for _, fields in refused} == {"busy"}
     assert threading.active_count() <= threads + 2, "one asks, one answers"
     service.may_answer.set()
-    assert len(wait_for(mint, 1000 - len(refused))) + len(refused) == 1000
+    assert len(answers(mint, 1000 - len(refused))) + len(refused) == 1000

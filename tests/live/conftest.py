@@ -3,7 +3,6 @@
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +26,7 @@ from causal.testing import pipewire_server, pulse_server
 from causal.testing.pipewire_server import PrivatePipeWire
 from causal.testing.pulse_server import PrivatePulse
 from causal.testing.stack import Stack
+from causal.testing.waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -127,14 +127,16 @@ class Ears:
 
     def until(self, what: Callable[[], object], within_s: float = 10.0) -> None:
         """Turns the hub until `what` is true. Raises `TimeoutError` with the state of all streams."""
-        until_s = time.monotonic() + within_s
-        while not what():
-            if time.monotonic() > until_s:
-                raise TimeoutError(f"{within_s} s: {[self.hub.condition(stream) for stream in self.rings]}")
-            self.hub.tick()
-            for stream in self.rings:
-                self.hub.measure(stream)
-            time.sleep(0.01)
+
+        def look() -> object:
+            found = what()
+            if not found:
+                self.hub.tick()
+                for stream in self.rings:
+                    self.hub.measure(stream)
+            return found
+
+        until(look, within_s, lambda: f"{[self.hub.condition(stream) for stream in self.rings]}")
 
     def hear(self, seconds: float, stream: str = "s/one") -> None:
         """Until so much more was heard."""

@@ -16,6 +16,7 @@ from causal.stt.timing import Timing
 from causal.stt.turns import Final
 from causal.testing.assemblyai_server import AssemblyAIServer, Faults
 from causal.testing.oracle_speech import silence, speak, to_s16
+from causal.testing.waiting import until_async
 
 pytestmark = pytest.mark.live
 
@@ -44,7 +45,7 @@ class Run:
     async def endless(self) -> AsyncIterator[Frame]:
         while True:
             yield Frame(bytes(3200), self._count)
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # at twice the pace of speech: as fast as it can it would fill all buffers
 
     def finals(self) -> list[str]:
         facts = [action.fact for action in self.actions if isinstance(action, Publish)]
@@ -123,11 +124,6 @@ def test_a_wrong_key_is_refused_with_the_services_words_and_without_the_key():
     with_server(story)
 
 
-async def _live(run: Run) -> None:
-    while run.sent == 0:
-        await asyncio.sleep(0.01)
-
-
 @pytest.mark.parametrize(
     ("fault", "code"),
     [
@@ -143,7 +139,7 @@ def test_what_goes_wrong_in_a_session_ends_it(fault, code):
     async def story(server: AssemblyAIServer) -> None:
         run = Run(server)
         ending = asyncio.create_task(run.to_the_end(run.endless()))
-        await asyncio.wait_for(_live(run), 5)
+        await until_async(lambda: run.sent)
         fault(server)
         assert (await ending).code == code
 
@@ -164,12 +160,10 @@ def test_a_cancelled_connection_leaves_nothing_open():
     async def story(server: AssemblyAIServer) -> None:
         run = Run(server)
         ending = asyncio.create_task(run.to_the_end(run.endless()))
-        await asyncio.wait_for(_live(run), 5)
+        await until_async(lambda: run.sent)
         ending.cancel()
         await asyncio.gather(ending, return_exceptions=True)
-        async with asyncio.timeout(5):
-            while server.open_count:
-                await asyncio.sleep(0.01)
+        await until_async(lambda: server.open_count == 0)
 
     with_server(story)
 

@@ -62,7 +62,7 @@ def test_what_is_said_comes_out_with_its_times_and_the_stream_ends(stack):
 
 def test_without_audio_there_is_no_connection(stack):
     stack.wait(lambda: "1" in stack.reports)
-    time.sleep(1.5)
+    stack.wait_asked(2)
     assert stack.reports["1"].speech == "idle"
     assert stack.server.records == []
     stack.end()
@@ -147,7 +147,7 @@ def test_a_refused_key_is_told_and_not_tried_again_until_there_is_another(stack)
     stack.wait(lambda: "1" in stack.reports)
     stack.say(sentence(1, 2))
     stack.wait(lambda: stack.reports["1"].fault)
-    time.sleep(1.5)
+    stack.wait_asked(3)
     fault = stack.reports["1"].fault
     assert (fault.code, fault.retrying) == ("auth-failed", False)
     assert "wrong" not in json.dumps(wire.to_map(fault))

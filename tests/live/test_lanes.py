@@ -3,7 +3,6 @@ and closes the connection; the account's limit is kept."""
 
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -213,7 +212,7 @@ def test_a_stream_that_ends_in_a_long_silence_ends(sleepy):
 def test_no_session_begins_without_permission_and_a_backlog_asks_for_its_own(stack):
     stack.permits = False
     stack.say(sentences(1, 6))
-    time.sleep(1.0)
+    stack.wait(lambda: len(stack.wishes) >= 3)
     assert stack.server.records == []
     assert [wish["live"] for wish in stack.wishes] == [True] * len(stack.wishes)
     assert len({wish["id"] for wish in stack.wishes}) == 1, "one wish, told again and again"

@@ -16,18 +16,19 @@ MAC = '''
 import sys, threading, time
 import numpy as np
 import causal.capture.app as app
-from causal.testing.fake_mac import FakeMac, wait_for
+from causal.testing.fake_mac import FakeMac
+from causal.testing.waiting import until
 
 def play(mac):
     tone = np.sin(np.arange(480)[:, None] * [0.1, 0.1]).astype(np.float32) / 2
     for opening in range(2):
-        session = wait_for(lambda: mac.taps.sessions[opening:] and mac.taps.sessions[opening].is_recording
-                           and mac.taps.sessions[opening], 60)
+        session = until(lambda: mac.taps.sessions[opening:] and mac.taps.sessions[opening].is_recording
+                        and mac.taps.sessions[opening], 60)
         due_s = time.monotonic()
         for _ in range(100 if opening == 0 else 6000):
             session.deliver(tone)
             due_s += 0.01
-            time.sleep(max(0, due_s - time.monotonic()))
+            time.sleep(max(0, due_s - time.monotonic()))  # as a Mac delivers: capture stamps what comes by its clock
         session.fail("Tap stream format changed during capture")
 
 with FakeMac((14, 4)) as mac:

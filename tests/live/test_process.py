@@ -218,9 +218,9 @@ def test_parent_and_worker_that_were_paused_together_go_on_together(stack):
     assert worker is not None
     stack.until(lambda: worker.cpu_times().user > 0)
     os.killpg(parent.pid, signal.SIGSTOP)
-    time.sleep(3.5)
+    time.sleep(3.5)  # longer than what counts as frozen, 2 s
     os.killpg(parent.pid, signal.SIGCONT)
-    time.sleep(1.0)
+    time.sleep(1.0)  # a parent that blamed its worker would kill it at its next look
     assert worker_of(parent) == worker
     assert stack.log() == ""
 
@@ -243,7 +243,7 @@ def test_a_stop_at_any_moment_is_a_stop(stack):
     chance = random.Random(11)
     for _ in range(12):
         parent = parent_of(stack, "raise SystemExit(1)")
-        time.sleep(chance.uniform(0.05, 0.4))
+        time.sleep(chance.uniform(0.05, 0.4))  # no event marks "any moment"
         parent.terminate()
         assert parent.wait(3.0) in (0, 1, -signal.SIGTERM), "in its first moments it has no say in it"
         assert stack.leftovers() == []

@@ -59,6 +59,7 @@ class Gateway:
     async def say(self, samples: np.ndarray) -> None:
         begun_s = clock.now_s()
         for n, piece in enumerate(samples[: len(samples) // CHUNK_SAMPLES * CHUNK_SAMPLES].reshape(-1, CHUNK_SAMPLES)):
+            # As fast as one speaks: the sessions of the service expire by its clock.
             await asyncio.sleep(max(0.0, begun_s + n / 10 - clock.now_s()))
             self._pass_on(piece)
         self._pass_on(None)

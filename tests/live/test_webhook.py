@@ -25,6 +25,7 @@ from causal.sink.sink import SinkOptions
 from causal.sink.webhook import WebhookSink
 from causal.testing.one_loop import OneLoop
 from causal.testing.stack import Stack
+from causal.testing.waiting import until
 
 pytestmark = pytest.mark.live
 
@@ -105,13 +106,6 @@ def opened(folder: Path, url: str, **more: Any) -> Iterator[tuple[WebhookSink, i
         yield sink, position
     finally:
         sink.close()
-
-
-def until(what: Callable[[], object], within_s: float = 10.0) -> None:
-    deadline_s = time.monotonic() + within_s
-    while not what():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.005)
 
 
 def test_each_final_is_posted_once_in_order_and_signed(hook: Hook, tmp_path: Path) -> None:
@@ -214,7 +208,7 @@ def test_a_receiver_that_answers_a_byte_at_a_time_is_left(monkeypatch: pytest.Mo
         with contextlib.suppress(OSError), connection:
             while True:
                 connection.sendall(b"H")
-                time.sleep(0.05)
+                time.sleep(0.05)  # the pace of this receiver: no single wait is long, the whole has no end
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=drip, args=(listener,), daemon=True).start()

@@ -26,6 +26,7 @@ from causal.stt.supply import Supply
 from causal.stt.surroundings import Surroundings
 from causal.stt.target import Target
 from causal.stt.timing import Timing
+from causal.testing.waiting import until_async
 
 STREAM = "s/mic"
 SOMEWHERE = Target(Options(address="ws://127.0.0.1:9", model="universal-streaming-english"), Key("k"), is_engine=False)
@@ -119,8 +120,7 @@ class Stream:
 
     async def _permit(self, live: bool, unless: Callable[[], bool]) -> bool:
         self.asked.append(live)
-        while not unless():
-            await asyncio.sleep(0.01)
+        await until_async(unless)
         return False
 
 
@@ -129,17 +129,12 @@ def stream(tmp_path: Path) -> Stream:
     return Stream(tmp_path)
 
 
-async def until(what: Callable[[], object]) -> None:
-    while not what():
-        await asyncio.sleep(0.01)
-
-
 def test_without_a_chunk_nobody_asks_for_permission(stream):
     async def tell() -> None:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0)  # it goes as far as it gets: nothing but a chunk is waited for
         assert stream.asked == []
         stream.hear(True, 1)
-        await until(lambda: stream.asked == [True])
+        await until_async(lambda: stream.asked == [True])
         assert stream.runner.health.speech == "connecting"
 
     stream.story(tell)
@@ -150,7 +145,7 @@ def test_a_backlog_asks_for_a_backlog_s_permission(tmp_path):
 
     async def tell() -> None:
         stream.hear(True, 20)
-        await until(lambda: stream.asked == [False])
+        await until_async(lambda: stream.asked == [False])
 
     stream.story(tell)
 
@@ -160,7 +155,7 @@ def test_a_lane_that_is_promised_to_its_end_is_said_without_a_connection(tmp_pat
     stream.queue.lane.promised_to = 20
 
     async def tell() -> None:
-        await until(lambda: stream.runner.said)
+        await until_async(lambda: stream.runner.said)
         assert stream.asked == []
 
     stream.story(tell)
@@ -169,7 +164,7 @@ def test_a_lane_that_is_promised_to_its_end_is_said_without_a_connection(tmp_pat
 def test_a_stream_in_which_nothing_was_heard_is_said_at_its_end_mark(stream):
     async def tell() -> None:
         stream.hear(False, 1, end=True)
-        await until(lambda: stream.runner.said)
+        await until_async(lambda: stream.runner.said)
         assert (stream.asked, stream.runner.health.speech) == ([], "idle")
 
     stream.story(tell)
@@ -180,10 +175,10 @@ def test_a_long_silence_is_passed_over_and_speech_after_it_begins_a_second_befor
 
     async def tell() -> None:
         stream.hear(False, 50)
-        await until(lambda: stream.runner.health.speech == "idle")
+        await until_async(lambda: stream.runner.health.speech == "idle")
         assert stream.asked == []
         stream.hear(True, 1)
-        await until(lambda: stream.asked)
+        await until_async(lambda: stream.asked)
         assert stream.marks == [Tile(0, 50 - PREROLL_CHUNKS)]
 
     stream.story(tell)
@@ -195,7 +190,7 @@ def test_a_short_silence_is_sent(tmp_path):
     async def tell() -> None:
         stream.hear(False, 20)
         stream.hear(True, 1)
-        await until(lambda: stream.asked)
+        await until_async(lambda: stream.asked)
         assert stream.marks == []
 
     stream.story(tell)
@@ -205,12 +200,12 @@ def test_a_missing_key_is_told_at_once_and_a_new_one_is_found(stream):
     stream.target = NO_KEY
 
     async def tell() -> None:
-        await until(lambda: stream.runner.health.fault)
+        await until_async(lambda: stream.runner.health.fault)
         assert stream.runner.health.fault.code == "auth-failed"
         assert stream.runner.health.speech == "failed"
         stream.target = SOMEWHERE
         stream.hear(True, 1)
-        await until(lambda: stream.asked)
+        await until_async(lambda: stream.asked)
 
     stream.story(tell)
 
@@ -221,9 +216,9 @@ def test_an_engine_that_is_not_there_yet_is_waited_for_before_it_is_an_error(str
     stream.target = NO_ENGINE
 
     async def tell() -> None:
-        await until(lambda: stream.runner.health.speech == "connecting")
+        await until_async(lambda: stream.runner.health.speech == "connecting")
         assert stream.runner.health.fault is None
-        await until(lambda: stream.runner.health.fault)
+        await until_async(lambda: stream.runner.health.fault)
         assert (stream.runner.health.fault.retrying, stream.runner.health.speech) == (True, "connecting")
 
     stream.story(tell)
@@ -238,6 +233,6 @@ def test_a_stopped_stream_ends_although_there_is_nowhere_to_connect_to(stream):
         stream.assignment = Assignment(
             stream=STREAM, epoch=1, device="mic", engine="x", started_ns=0, started_unix_ns=0, stop=True
         )
-        await until(lambda: stream.runner.said)
+        await until_async(lambda: stream.runner.said)
 
     stream.story(tell)

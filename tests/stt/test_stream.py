@@ -24,6 +24,7 @@ from causal.stt.supply import Supply
 from causal.stt.surroundings import Surroundings
 from causal.stt.target import Target
 from causal.stt.timing import Timing
+from causal.testing.waiting import until_async
 
 STREAM = "s/mic"
 NOWHERE = Target(Options(address="ws://127.0.0.1:9", model="universal-streaming-english"), Key("k"), is_engine=False)
@@ -82,8 +83,7 @@ class Gateway:
         asyncio.get_running_loop().call_soon(lambda: self.stream.claimed(self.answer(claim)))
 
     async def _never(self, _live: bool, unless: Callable[[], bool]) -> bool:
-        while not unless():
-            await asyncio.sleep(0.01)
+        await until_async(unless)
         return False
 
 
@@ -105,11 +105,6 @@ def story(gateway: Gateway, tell: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(run())
 
 
-async def until(what: Callable[[], object]) -> None:
-    while not what():
-        await asyncio.sleep(0.01)
-
-
 def queue_of(gateway: Gateway):
     return gateway.stream.take_open()
 
@@ -117,9 +112,9 @@ def queue_of(gateway: Gateway):
 def test_a_stream_asks_the_broker_for_its_lanes_before_anything_else(gateway):
     async def tell() -> None:
         gateway.hear(*[100] * 5)
-        await until(lambda: gateway.claims)
+        await until_async(lambda: gateway.claims)
         assert gateway.claims == [Claim(stream=STREAM, lane="0", epoch=1, from_chunk=0)]
-        await until(lambda: gateway.stream.report().backlog_ms == 500)
+        await until_async(lambda: gateway.stream.report().backlog_ms == 500)
 
     story(gateway, tell)
 
@@ -133,11 +128,11 @@ def test_an_answer_without_an_open_lane_is_told_and_asked_for_again(gateway, mon
             gateway.answer = lambda claim, lanes=lanes: Claimed(
                 stream=STREAM, lane="0", epoch=1, covered_to=0, lanes=lanes
             )
-            await until(lambda found=found: found in getattr(gateway.stream.report().fault, "message", ""))
+            await until_async(lambda found=found: found in getattr(gateway.stream.report().fault, "message", ""))
             assert gateway.stream.report().speech == "failed"
         gateway.answer = gateway.log.claim
         many = len(gateway.claims)
-        await until(lambda: len(gateway.claims) > many + 1 or not gateway.stream.must_end)
+        await until_async(lambda: len(gateway.claims) > many + 1 or not gateway.stream.must_end)
         assert not gateway.stream.must_end
 
     story(gateway, tell)
@@ -149,7 +144,7 @@ def test_what_a_newer_epoch_has_is_let_go(tmp_path):
     gateway = Gateway(tmp_path, epoch=4, log=log)
 
     async def tell() -> None:
-        await until(lambda: gateway.stream.superseded)
+        await until_async(lambda: gateway.stream.superseded)
         assert "epoch 5" in gateway.stream.report().fault.message
 
     story(gateway, tell)
@@ -159,11 +154,11 @@ def test_what_a_newer_epoch_has_is_let_go(tmp_path):
 def test_a_final_that_is_not_the_next_one_makes_the_stream_ask_anew(gateway):
     async def tell() -> None:
         gateway.hear(*[100] * 20)
-        await until(lambda: gateway.claims and not gateway.stream.must_end)
+        await until_async(lambda: gateway.claims and not gateway.stream.must_end)
         queue = queue_of(gateway)
         gateway.stream.say(queue, FINAL, Tile(5, 9))
         gateway.store()
-        await until(lambda: len(gateway.claims) == 2 and not gateway.stream.must_end)
+        await until_async(lambda: len(gateway.claims) == 2 and not gateway.stream.must_end)
         assert queue_of(gateway) is not queue
         gateway.stream.say(queue_of(gateway), FINAL, Tile(0, 9))
         gateway.store()
@@ -175,7 +170,7 @@ def test_a_final_that_is_not_the_next_one_makes_the_stream_ask_anew(gateway):
 def test_where_much_has_piled_up_the_open_lane_is_divided_in_its_quietest_chunk(gateway):
     async def tell() -> None:
         gateway.hear(*[100] * 20, 3, *[100] * 25)
-        await until(lambda: gateway.claims and not gateway.stream.must_end)
+        await until_async(lambda: gateway.claims and not gateway.stream.must_end)
         old = queue_of(gateway)
         new = await gateway.stream.divide(old, patient=False)
         assert (old.lane.to_chunk, new.lane.from_chunk, new.lane.to_chunk) == (20, 20, None)
@@ -189,7 +184,7 @@ def test_where_much_has_piled_up_the_open_lane_is_divided_in_its_quietest_chunk(
 def test_little_that_has_piled_up_stays_in_one_lane(gateway, chunks, patient):
     async def tell() -> None:
         gateway.hear(*[100] * chunks)
-        await until(lambda: gateway.claims and not gateway.stream.must_end)
+        await until_async(lambda: gateway.claims and not gateway.stream.must_end)
         assert await gateway.stream.divide(queue_of(gateway), patient=patient) is queue_of(gateway)
 
     story(gateway, tell)
@@ -198,7 +193,7 @@ def test_little_that_has_piled_up_stays_in_one_lane(gateway, chunks, patient):
 def test_a_cut_leaves_what_was_sent_after_the_quietest_chunk_to_the_new_lane(gateway):
     async def tell() -> None:
         gateway.hear(*[100] * 35, 2, *[100] * 60)
-        await until(lambda: gateway.claims and not gateway.stream.must_end)
+        await until_async(lambda: gateway.claims and not gateway.stream.must_end)
         old = queue_of(gateway)
         old.lane.next_index = 40
         assert await gateway.stream.cut(old)
@@ -211,7 +206,7 @@ def test_a_cut_leaves_what_was_sent_after_the_quietest_chunk_to_the_new_lane(gat
 def test_what_is_covered_beyond_the_quietest_chunk_is_not_cut(gateway):
     async def tell() -> None:
         gateway.hear(*[100] * 35, 2, *[100] * 60)
-        await until(lambda: gateway.claims and not gateway.stream.must_end)
+        await until_async(lambda: gateway.claims and not gateway.stream.must_end)
         queue = queue_of(gateway)
         gateway.stream.say(queue, FINAL, Tile(0, 38))
         queue.lane.promised_to, queue.lane.next_index = 38, 40
@@ -225,7 +220,7 @@ def test_what_is_covered_beyond_the_quietest_chunk_is_not_cut(gateway):
 def test_a_stream_whose_end_mark_comes_and_of_which_nothing_is_open_is_done(gateway):
     async def tell() -> None:
         gateway.hear_end()
-        await until(lambda: gateway.stream.done)
+        await until_async(lambda: gateway.stream.done)
         assert gateway.stream.report().done
         assert gateway.stream.report().backlog_ms == 0
 

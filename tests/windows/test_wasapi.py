@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from causal.capture.hub import Hub
 from causal.capture.ring import Ring
 from causal.capture.wasapi import WasapiBackend
 from causal.testing.counter_signal import analyse, counter
+from causal.testing.waiting import until
 
 RATE_HZ = 48_000
 
@@ -47,11 +47,7 @@ class Ears:
         self.hub.add("s/one", source, self.ring, origin_ns=clock.now_ns())
 
     def until(self, what: Callable[[], object], within_s: float = 30.0) -> None:
-        until_s = time.monotonic() + within_s
-        while not what():
-            assert time.monotonic() < until_s, self.hub.condition("s/one")
-            self.hub.tick()
-            time.sleep(0.02)
+        until(lambda: what() or self.hub.tick(), within_s, lambda: f"{self.hub.condition('s/one')}")
 
     def hear(self, seconds: float) -> None:
         goal_ns = self.ring.heard_ns + round(seconds * clock.NS_PER_S)

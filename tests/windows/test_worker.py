@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from causal.testing.waiting import until
 from causal.worker import Sign
 from causal.worker_windows import Worker
 
@@ -95,10 +96,7 @@ def test_what_the_parent_runs_is_restarted_and_frozen_ones_are_killed(tmp_path):
     log = tmp_path / "log"
     with log.open("wb") as output:
         parent = subprocess.Popen([sys.executable, "-c", SUPERVISED, frozen], stdout=output, stderr=output)
-    until_s = time.monotonic() + 30.0
-    while log.read_text().count("restarted") < 2:
-        assert time.monotonic() < until_s, log.read_text()
-        time.sleep(0.1)
+    until(lambda: log.read_text().count("restarted") >= 2, 30.0, log.read_text)
     parent.kill()
     parent.wait()
     assert "test: no sign of life for 2 s; killed" in log.read_text()

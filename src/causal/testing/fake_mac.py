@@ -14,7 +14,6 @@ from __future__ import annotations
 import platform
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable
 from types import ModuleType, TracebackType
 from typing import Any, Self
@@ -110,16 +109,6 @@ class _CaptureDevice:
     def requestAccessForMediaType_completionHandler_(self, media: str, handler: Callable[[bool], None]) -> None:
         if media == "soun":
             self._mac.ask_for_microphone(handler)
-
-
-def wait_for(condition: Callable[[], Any], within_s: float = 10.0) -> Any:
-    """What `condition` gives as soon as it gives something: for what threads of a fake Mac do."""
-    until_s = time.monotonic() + within_s
-    while not (found := condition()):
-        if time.monotonic() > until_s:
-            raise TimeoutError(f"not so within {within_s:.0f} s")
-        time.sleep(0.002)
-    return found
 
 
 def _module(name: str, **names: Any) -> ModuleType:

@@ -26,7 +26,6 @@ SPARE_SCRIPT = SCRIPT + "load-module module-null-sink sink_name=spare format=flo
 ERRORS = {3005: "Server error", 3008: "Session Expired: maximum session duration exceeded"}
 AWAY_STATUS = 502
 FIND_WITHIN_S = 3.0
-LOOK_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -106,17 +105,18 @@ class Hands:
         _do_all(processes, psutil.Process.resume)
 
     def _do(self, service: str, what: Do) -> psutil.Process:
-        until_s = time.monotonic() + FIND_WITHIN_S
-        while True:
+        def do() -> psutil.Process | None:
             workers = self.workers(service)
             if workers:
                 worker = self.chance.choice(workers)
                 with contextlib.suppress(psutil.NoSuchProcess):
                     what(worker)
                     return worker
-            if time.monotonic() > until_s:
-                raise RuntimeError(f"{service} has no worker for {FIND_WITHIN_S:.0f} s\n{self.stack.log()}")
-            time.sleep(LOOK_S)
+            return None
+
+        found = self.stack.until(do, FIND_WITHIN_S, f"a worker of {service}")
+        assert found is not None
+        return found
 
     # --- the speech service ---
 

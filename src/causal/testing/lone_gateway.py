@@ -34,6 +34,7 @@ from causal.paths import Paths
 
 from .assemblyai_server import AssemblyAIServer
 from .oracle_speech import to_s16
+from .waiting import until
 
 STREAM = "s1/mic"
 KEY = "a-secret-key"
@@ -61,6 +62,8 @@ class LoneGateway:
         self.incarnations: dict[str, str] = {}
         self.speech: list[str] = []
         """What the gateways said of `speech`, one after the other."""
+        self.asked = 0
+        """How often the first gateway has asked for its work."""
         self.wishes: list[dict[str, Any]] = []
         """Permissions that were asked for."""
         self._settings = settings
@@ -123,6 +126,7 @@ class LoneGateway:
         streams: tuple[Assignment, ...] = ()
         if poll["service"] == "stt":
             instance = poll["instance"]
+            self.asked += instance == "1"
             if self.incarnations.setdefault(instance, poll["incarnation"]) != poll["incarnation"]:
                 self.incarnations[instance] = poll["incarnation"]
                 self.epochs[instance] = max(self.epochs.values()) + 1
@@ -222,11 +226,12 @@ class LoneGateway:
 
     def wait(self, what: Callable[[], object], within_s: float = 15.0) -> None:
         """Until `what` is true. Raises `TimeoutError` with what there is instead."""
-        deadline_s = time.monotonic() + within_s
-        while not what():
-            if time.monotonic() > deadline_s:
-                raise TimeoutError(f"not within {within_s} s; heard {self.heard()}, {self.reports}")
-            time.sleep(0.02)
+        until(what, within_s, lambda: f"heard {self.heard()}, {self.reports}")
+
+    def wait_asked(self, times: int) -> None:
+        """Until the first gateway has asked for its work so many more times, which it does once a second."""
+        goal = self.asked + times
+        self.wait(lambda: self.asked >= goal)
 
     def wait_done(self, within_s: float = 15.0) -> None:
         self.wait(lambda: "1" in self.reports and self.reports["1"].done, within_s)

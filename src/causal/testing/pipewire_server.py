@@ -11,11 +11,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from .waiting import until
 
 DEVICES = """\
 context.properties = {
@@ -152,10 +153,15 @@ class PrivatePipeWire:
         ).stdout
 
     def _wait(self, what: str, ready: Callable[[], bool]) -> None:
-        until_s = time.monotonic() + READY_WITHIN_S
-        while not ready():
+        def look() -> bool:
+            if ready():
+                return True
             ended = [name for name, process in self._processes.items() if process.poll() is not None]
-            if ended or time.monotonic() > until_s:
-                logs = "\n".join(path.read_text(errors="replace")[-2000:] for path in self.folder.glob("*.log"))
-                raise RuntimeError(f"waiting for {what}; ended: {ended}\n{logs}")
-            time.sleep(0.02)
+            if ended:
+                raise RuntimeError(f"waiting for {what}; ended: {ended}\n{self._logs()}")
+            return False
+
+        until(look, READY_WITHIN_S, lambda: f"{what}\n{self._logs()}")
+
+    def _logs(self) -> str:
+        return "\n".join(path.read_text(errors="replace")[-2000:] for path in self.folder.glob("*.log"))

@@ -14,13 +14,14 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import psutil
+
+from .waiting import until
 
 # norewinds=1: without it an idle null sink has rendered 2 s ahead, and its monitor says nothing until then.
 SCRIPT = """\
@@ -105,11 +106,7 @@ class PrivatePulse:
                 stdout=output,
                 stderr=output,
             )
-        until_s = time.monotonic() + READY_WITHIN_S
-        while subprocess.run(["pactl", "info"], env=self.environment, capture_output=True, check=False).returncode:
-            if self._process.poll() is not None or time.monotonic() > until_s:
-                raise RuntimeError(f"pulseaudio does not start:\n{log.read_text(errors='replace')}")
-            time.sleep(0.02)
+        until(self._answers, READY_WITHIN_S, lambda: f"pulseaudio answers:\n{log.read_text(errors='replace')}")
 
     def stop(self) -> None:
         """Ends the server in order."""
@@ -143,6 +140,13 @@ class PrivatePulse:
     def play(self, path: Path, sink: str = "speakers") -> subprocess.Popen[bytes]:
         """Starts to play a file. Wait for the process it returns."""
         return subprocess.Popen(["paplay", f"--device={sink}", "--latency-msec=300", str(path)], env=self.environment)
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise RuntimeError(f"pulseaudio does not start:\n{(self.folder / 'log').read_text(errors='replace')}")
+        asked = subprocess.run(["pactl", "info"], env=self.environment, capture_output=True, check=False)
+        return asked.returncode == 0
 
     def _end(self, how: Callable[[subprocess.Popen[bytes]], None]) -> None:
         process, self._process = self._process, None

@@ -19,7 +19,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -34,12 +33,15 @@ from causal.messages.control import PROTOCOL_VERSION
 from causal.paths import Paths
 from causal.transport import Line
 
+from . import waiting
+
 READY_WITHIN_S = 15.0
 """Five times what it should take; bench/stack.py measures it."""
 STOP_WITHIN_S = 10.0
 """honcho kills after 5 s what has not ended by itself."""
 ANSWER_WITHIN_S = 2.0
 LOOK_EVERY_S = 0.05
+"""Most looks ask the controller, or start `causal-ctl`."""
 
 T = TypeVar("T")
 
@@ -196,13 +198,8 @@ class Stack:
             self.until(ready, within_s, f"all of {sorted(wanted)}")
 
     def until(self, look: Callable[[], T], within_s: float = 10.0, what: str = "what was waited for") -> T:
-        """The first result of `look` that is true. Raises `TimeoutError` when none comes in time."""
-        deadline_s = time.monotonic() + within_s
-        while not (found := look()):
-            if time.monotonic() > deadline_s:
-                raise TimeoutError(f"not within {within_s:.0f} s: {what}\n{self.log()}")
-            time.sleep(LOOK_EVERY_S)
-        return found
+        """The first result of `look` that is true. Raises `TimeoutError`, with the end of the log, when none comes."""
+        return waiting.until(look, within_s, lambda: f"{what}\n{self.log()}", LOOK_EVERY_S)
 
     def log(self, newest: int = 60) -> str:
         """The newest lines that the processes printed."""

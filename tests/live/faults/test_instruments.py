@@ -62,10 +62,10 @@ def test_what_a_loudspeaker_did_not_say_whole_is_not_called_whole(pulse_own):
 
 def test_a_mouth_speaks_on_with_the_next_utterance_when_its_loudspeaker_is_back(pulse_own):
     with Mouth(pulse_own.server, "speakers", VOICE) as mouth:
-        time.sleep(SETTLE_S + 0.5)
+        time.sleep(SETTLE_S + 0.5)  # in the middle of the first utterance
         pulse_own.kill()
         pulse_own.start()
-        time.sleep(SETTLE_S + 1.0)
+        time.sleep(SETTLE_S + 1.0)  # until the next has begun
     said = mouth.said()
     assert [one.number for one in said] == list(range(len(said)))
     assert not said[0].whole and said[-1].whole
