@@ -39,6 +39,9 @@ L = TypeVar("L", bound=AnyLoop)
 F = TypeVar("F", bound=Callable[..., Any])
 
 HEARTBEAT_S = 1.0
+PRIVATE = 0o077
+"""What is taken from the rights of all new files: sound and words are for this user alone, also in a data directory
+that others may look into."""
 MAX_INSTANCE = 99
 """The names of sockets have room for two digits (`causal.paths`)."""
 
@@ -126,6 +129,7 @@ def opened(name: str, options: Options, loop: L, *, lock: bool = True, owns_data
     the stack of another runtime directory out of the data directory.
     """
     with contextlib.ExitStack() as stack:
+        stack.callback(os.umask, os.umask(PRIVATE))
         try:
             settings = settings_module.load(options.flags)
             _set_up_log(settings)
