@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Literal, get_args
 
 Code = Literal[
@@ -26,8 +27,20 @@ CODES: tuple[str, ...] = get_args(Code)
 """The codes of `capture-error` events. Refused control requests have these and those of `docs/protocol.md`."""
 
 
-START_COMMAND = "honcho start -f Procfile.windows" if sys.platform == "win32" else "honcho start"
-"""How a person starts the stack: for hints."""
+PROCFILE = "Procfile.windows" if sys.platform == "win32" else "Procfile"
+
+
+def start_command(here: Path, prefix: Path) -> str:
+    """How a person starts the stack: in a checkout, or wherever a Procfile lies, by that one; elsewhere by the one that
+    was installed under `prefix`."""
+    installed = prefix / "share" / "causal" / PROCFILE
+    if (here / PROCFILE).exists() or not installed.exists():
+        return "honcho start" if PROCFILE == "Procfile" else f"honcho start -f {PROCFILE}"
+    return f'honcho start -f "{installed}"'
+
+
+START_COMMAND = start_command(Path(), Path(sys.prefix))
+"""For hints."""
 
 
 class CausalError(Exception):
