@@ -12,6 +12,50 @@ from causal.control import tables
 from causal.messages import CaptureStatus, HopLatency, QueueDepth, ServiceStatus, SessionStatus
 from causal.messages.control import Device, Fault, ServiceView, SessionView
 
+TROUBLED = SessionView(
+    status=SessionStatus(
+        session="s-1",
+        label="",
+        state="running",
+        sources=("mic",),
+        started_at="2026-01-31T12:00:00.000Z",
+        engine="assemblyai",
+    ),
+    streams=(
+        CaptureStatus(
+            session="s-1",
+            source="mic",
+            device="pulse:built-in",
+            state="capturing",
+            speech="reconnecting",
+            captured_ms=61_000,
+            sent_ms=58_500,
+            final_ms=50_000,
+            lost_ms=400,
+            drift_ppm=-17.6,
+            rms_dbfs=-31.6,
+            peak_dbfs=-12.0,
+            hint="the volume of Built-in is 30%",
+        ),
+    ),
+    faults={"mic": Fault(code="connection-failed", message="no network", hint="Is the cable in?", retrying=True)},
+    backlog_ms=2_500,
+)
+"""A session whose connection is lost."""
+GONE = ServiceView(
+    status=ServiceStatus(
+        service="stt",
+        instance="1",
+        pid=77,
+        cpu_percent=1.25,
+        rss_bytes=50_000_000,
+        queues={"chunks": QueueDepth(depth=1, capacity=50, dropped=3)},
+        latency_ms={"chunk": HopLatency(p50=0.94, p99=2.5)},
+    ),
+    alive=False,
+)
+"""A worker that ended."""
+
 
 @pytest.fixture(autouse=True)
 def in_utc(monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -67,52 +111,11 @@ def test_sessions_have_their_length_once_they_have_ended() -> None:
 
 
 def test_status_tells_of_streams_services_and_what_is_wrong() -> None:
-    session = SessionView(
-        status=SessionStatus(
-            session="s-1",
-            label="",
-            state="running",
-            sources=("mic",),
-            started_at="2026-01-31T12:00:00.000Z",
-            engine="assemblyai",
-        ),
-        streams=(
-            CaptureStatus(
-                session="s-1",
-                source="mic",
-                device="pulse:built-in",
-                state="capturing",
-                speech="reconnecting",
-                captured_ms=61_000,
-                sent_ms=58_500,
-                final_ms=50_000,
-                lost_ms=400,
-                drift_ppm=-17.6,
-                rms_dbfs=-31.6,
-                peak_dbfs=-12.0,
-                hint="the volume of Built-in is 30%",
-            ),
-        ),
-        faults={"mic": Fault(code="connection-failed", message="no network", hint="Is the cable in?", retrying=True)},
-        backlog_ms=2_500,
-    )
-    service = ServiceView(
-        status=ServiceStatus(
-            service="stt",
-            instance="1",
-            pid=77,
-            cpu_percent=1.25,
-            rss_bytes=50_000_000,
-            queues={"chunks": QueueDepth(depth=1, capacity=50, dropped=3)},
-            latency_ms={"chunk": HopLatency(p50=0.94, p99=2.5)},
-        ),
-        alive=False,
-    )
     reply = {
         "version": "0.1.0",
         "engine": "assemblyai",
-        "sessions": [wire.to_map(session)],
-        "services": [wire.to_map(service)],
+        "sessions": [wire.to_map(TROUBLED)],
+        "services": [wire.to_map(GONE)],
         "directories": {"data": "/d"},
     }
     assert tables.status(reply) == [

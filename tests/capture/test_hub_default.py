@@ -1,0 +1,146 @@
+"""Who follows the default device hears the new one from where the old one ends."""
+
+import numpy as np
+import pytest
+
+from causal.clock import NS_PER_S
+from causal.testing.hub_bench import BLOCK_NS, HubBench
+
+
+@pytest.fixture
+def bench():
+    return HubBench()
+
+
+def test_system_is_the_default_loopback_and_never_a_microphone(bench):
+    bench.source.add("fake:mic", "input", default=True)
+    bench.add("s/system", "system")
+    condition = bench.hub.condition("s/system")
+    assert (condition.state, condition.retrying) == ("failed", True)
+    assert condition.error.code == "device-not-found"
+    assert bench.source.opened == []
+    bench.source.add("fake:out", "loopback", default=True)
+    bench.hub.tick()
+    assert bench.source.opened == ["fake:out"]
+
+
+def test_a_new_default_is_opened_first_and_taken_when_it_delivers(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    ring = bench.add("s/mic", "mic")
+    bench.hear("fake:a", 2)
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    assert (bench.source.is_open("fake:a"), bench.source.is_open("fake:b")) == (1, 1)
+    bench.hear("fake:a")
+    assert ring.heard_ns == 3 * BLOCK_NS
+    bench.hear("fake:b")
+    assert bench.source.is_open("fake:a") == 0
+    bench.hear("fake:b")
+    assert bench.segments("s/mic") == ["", "moved"]
+    assert bench.hub.condition("s/mic").device == "fake:b"
+
+
+def test_the_new_default_takes_over_on_the_frame_where_the_old_one_ends(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b", rate_hz=44_100)
+    ring = bench.add("s/mic", "mic")
+    bench.hear("fake:a", 3)
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    # The new one is 10 ms later than the old one's last block, and heard twice before that one's next block comes.
+    began_ns = bench.now_ns + 10_000_000
+    for n in range(2):
+        bench.source.deliver("fake:b", np.full((2205, 1), 0.25, np.float32), began_ns + n * BLOCK_NS)
+        bench.hub.tick()
+    assert bench.segments("s/mic") == [""]
+    bench.hear("fake:a")
+    assert bench.segments("s/mic") == ["", "moved"]
+    old, new = ring.held(3), ring.held(4)
+    seam_ns = new.captured_ns - (old.captured_ns + BLOCK_NS)
+    assert 0 <= seam_ns <= NS_PER_S / 44_100
+    assert len(new.samples) == pytest.approx(2205 * 0.2, abs=1)
+    assert ring.held(5).captured_ns == began_ns + BLOCK_NS
+
+
+def test_a_new_default_is_taken_at_once_when_the_old_one_has_stopped_talking(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    bench.add("s/mic", "mic")
+    bench.hear("fake:a", 2)
+    bench.source.make_default("fake:b")
+    bench.wait(0.6)
+    bench.hear("fake:b")
+    assert bench.segments("s/mic") == ["", "moved"]
+    assert bench.hub.condition("s/mic").device == "fake:b"
+
+
+def test_a_new_default_that_delivers_nothing_is_told_while_the_old_one_is_heard(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    bench.add("s/mic", "mic")
+    bench.hear("fake:a")
+    bench.source.make_default("fake:b")
+    bench.hear("fake:a", 30)
+    assert bench.hub.condition("s/mic").hint == ""
+    bench.hear("fake:a", 20)
+    condition = bench.hub.condition("s/mic")
+    assert (condition.device, condition.state) == ("fake:a", "capturing")
+    assert condition.hint.startswith("fake:b is the default now")
+    bench.hear("fake:b", 3)
+    bench.wait(0.6)
+    bench.hear("fake:b")
+    assert (bench.hub.condition("s/mic").device, bench.hub.condition("s/mic").hint) == ("fake:b", "")
+
+
+def test_two_sources_that_come_to_mean_one_device_both_hear_it_without_a_gap(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    bench.add("s1/mic", "fake:b")
+    ring = bench.add("s2/mic", "mic")
+    for _ in range(4):
+        bench.hear("fake:b")
+        bench.source.deliver("fake:a", np.full((2400, 1), 0.5, np.float32), bench.now_ns - BLOCK_NS)
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    bench.hear("fake:b", 2)
+    assert bench.source.opened == ["fake:b", "fake:a"]
+    held = [ring.held(n) for n in range(ring.tail, ring.head)]
+    assert [h.captured_ns for h in held[1:]] == [h.captured_ns + BLOCK_NS for h in held[:-1]]
+    assert bench.segments("s2/mic") == ["", "moved"]
+
+
+def test_a_default_that_changes_its_mind_changes_nothing(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    bench.add("s/mic", "mic")
+    bench.hear("fake:a")
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    bench.source.make_default("fake:a")
+    bench.hub.tick()
+    assert (bench.source.is_open("fake:a"), bench.source.is_open("fake:b")) == (1, 0)
+    bench.hear("fake:a")
+    assert bench.segments("s/mic") == [""]
+
+
+def test_a_named_device_is_not_left_for_the_default(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    bench.add("s/mic", "fake:a")
+    bench.hear("fake:a")
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    assert bench.source.is_open("fake:b") == 0
+
+
+def test_when_the_default_is_unplugged_the_next_default_is_taken_at_once(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    bench.add("s/mic", "mic")
+    bench.hear("fake:a")
+    bench.source.lose("fake:a")
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    bench.hear("fake:b")
+    assert bench.segments("s/mic") == ["", "device-lost"]
