@@ -85,7 +85,8 @@ class Teller:
 
 def main(module: str, task: str, *order: str) -> None:
     """Carries out one task, and ends the process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):  # sent to all of a group; capture says when the device is not wanted
+        signal.signal(number, signal.SIG_IGN)
     tell = Teller(_own_output())
     stop = threading.Event()
     try:

@@ -104,6 +104,25 @@ def test_a_killed_process_is_a_lost_device_that_may_come_back(hear):
     assert "ended with code" in ear.error.message
 
 
+TERMINATED = """
+import os, signal, time
+def hear(order, tell, stop):
+    tell.opened(1, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
+    while not stop.is_set():
+        tell.samples(bytes(4), 0)
+        time.sleep(0.01)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal that asks for the end")
+def test_a_signal_to_the_whole_group_is_no_loss_of_the_device(hear):
+    ear, _ = hear(TERMINATED)
+    for _ in range(3):
+        assert ear.blocks.acquire(timeout=20)
+    assert not ear.over.is_set()
+
+
 def test_what_an_aborting_library_says_last_is_told(hear):
     ear, _ = hear("import os, sys\ndef hear(*_):\n    print('Assertion o failed', file=sys.stderr)\n    os.abort()\n")
     assert "Assertion o failed" in ear.error.message
