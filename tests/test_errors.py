@@ -18,8 +18,8 @@ def prefix(tmp_path: Path) -> Path:
 
 def test_in_a_checkout_its_own_procfile_starts_the_stack(tmp_path, prefix):
     (tmp_path / PROCFILE).touch()
-    assert start_command(tmp_path, prefix) in ("honcho start", "honcho start -f Procfile.windows")
+    assert start_command(str(tmp_path), str(prefix)) in ("honcho start", "honcho start -f Procfile.windows")
 
 
 def test_without_a_checkout_the_installed_procfile_is_named(tmp_path, prefix):
-    assert start_command(tmp_path, prefix) == f'honcho start -f "{prefix / "share" / "causal" / PROCFILE}"'
+    assert start_command(str(tmp_path), str(prefix)) == f'honcho start -f "{prefix / "share" / "causal" / PROCFILE}"'
