@@ -47,6 +47,12 @@ def test_the_index_has_every_page_and_the_readme_the_index() -> None:
     assert "docs/index.md" in links(ROOT / "README.md")
 
 
+def test_the_tests_that_show_a_promise_are_there() -> None:
+    named = re.findall(r"`((?:\w+/)*test_\w+\.py|live/\w+)`", (DOCS / "reliability.md").read_text("utf-8"))
+    assert len(named) > 30
+    assert [name for name in named if not (ROOT / "tests" / name).exists()] == []
+
+
 def test_the_unit_of_the_page_starts_all_of_the_procfile_but_the_console() -> None:
     page = (DOCS / "how-to" / "run-as-a-service.md").read_text("utf-8")
     unit = RawConfigParser()
