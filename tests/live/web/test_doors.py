@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -30,26 +29,12 @@ MAX_WEIGHT_BYTES = 150_000
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Chromium]:
-    if not shutil.which("chromium"):
-        pytest.skip("not installed: chromium")
-    with Chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def stack(procfile: Path) -> Iterator[Stack]:
     """A broker, a controller and the page's sink, shared: who publishes has a session of its own."""
     with Stack(procfile, ["broker", "control"]) as running:
         running.launch("causal-sink", "web")
         running.until(running.paths.page_file.exists, 20.0, "the page's address")
         yield running
-
-
-@pytest.fixture
-def publisher(stack: Stack) -> Iterator[OneLoop]:
-    with OneLoop(stack.paths) as publisher:
-        yield publisher
 
 
 def final(session: str, n: int, text: str = "Tea.") -> TranscriptFinal:
