@@ -35,7 +35,10 @@ NAMES = {
 @click.option("--busy", default=os.cpu_count() or 1, show_default=True, help="Processes that use the processor.")
 def main(times: int, busy: int) -> None:
     """Unplugs, plugs in and switches; then says what was heard."""
-    servers = {"PulseAudio": PrivatePulse, "PipeWire": PrivatePipeWire}
+    servers: dict[str, type[PrivatePulse] | type[PrivatePipeWire]] = {
+        "PulseAudio": PrivatePulse,
+        "PipeWire": PrivatePipeWire,
+    }
     found = {name: churned(server, times, busy) for name, server in servers.items()}
     page.write("devices", "Devices that come and go, measured", "python bench/devices.py", parts(found, times, busy))
 

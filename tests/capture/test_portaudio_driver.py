@@ -113,19 +113,22 @@ def test_ports_of_jack_say_what_its_devices_are(sounddevice, monkeypatch):
     assert [device.kind for device in portaudio_driver.devices()] == ["input", "loopback"]
 
 
-def test_without_portaudio_the_package_is_named(monkeypatch, tmp_path):
-    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
+def put_sounddevice(monkeypatch, folder, text):
+    """What is imported as `sounddevice` is this."""
+    (folder / "sounddevice.py").write_text(text)
     monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(folder)
+
+
+def test_without_portaudio_the_package_is_named(monkeypatch, tmp_path):
+    put_sounddevice(monkeypatch, tmp_path, "raise OSError('PortAudio library not found')")
     with pytest.raises(SourceError, match="PortAudio library not found") as caught:
         portaudio_driver.devices()
     assert "apt-get install libportaudio2" in caught.value.hint
 
 
 def test_a_mistake_in_asoundrc_is_named_as_a_likely_cause(monkeypatch, tmp_path):
-    (tmp_path / "sounddevice.py").write_text("raise RuntimeError('Error initializing PortAudio: -9999')")
-    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
+    put_sounddevice(monkeypatch, tmp_path, "raise RuntimeError('Error initializing PortAudio: -9999')")
     with pytest.raises(SourceError, match="-9999") as caught:
         portaudio_driver.devices()
     assert "asoundrc" in caught.value.hint

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +18,6 @@ from causal.paths import Paths
 from causal.testing.fake_controller import Answer, FakeController
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture
-def paths(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
-    with tempfile.TemporaryDirectory(prefix="causal-") as short:
-        for name in ("RUNTIME", "DATA", "CACHE"):
-            monkeypatch.setenv(f"CAUSAL_{name}_DIR", f"{short}/{name}")
-        paths = Paths.from_environment()
-        paths.make()
-        yield paths
 
 
 def run(*arguments: str) -> Result:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,16 +29,6 @@ SAID = TranscriptFinal(
     end_ms=1900,
     started_at="2026-01-31T12:00:01.000Z",
 )
-
-
-@pytest.fixture
-def paths(monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
-    with tempfile.TemporaryDirectory(prefix="causal-") as short:
-        for name in ("RUNTIME", "DATA", "CACHE"):
-            monkeypatch.setenv(f"CAUSAL_{name}_DIR", f"{short}/{name}")
-        paths = Paths.from_environment()
-        paths.make()
-        yield paths
 
 
 def ctl(*arguments: str) -> Result:

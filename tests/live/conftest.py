@@ -23,6 +23,7 @@ from causal.errors import SourceError
 from causal.messages.events import CaptureState
 from causal.paths import Paths
 from causal.testing import pipewire_server, pulse_server
+from causal.testing.one_loop import OneLoop
 from causal.testing.pipewire_server import PrivatePipeWire
 from causal.testing.pulse_server import PrivatePulse
 from causal.testing.stack import Stack
@@ -64,6 +65,13 @@ def stack(procfile: Path, speech_model: None) -> Iterator[Stack]:
     """All processes of the Procfile, without a sound server."""
     with Stack(procfile) as running:
         yield running
+
+
+@pytest.fixture
+def publisher(stack: Stack) -> Iterator[OneLoop]:
+    """Stores events with the broker of the test's stack."""
+    with OneLoop(stack.paths) as publisher:
+        yield publisher
 
 
 @pytest.fixture(scope="session")

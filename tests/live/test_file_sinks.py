@@ -33,12 +33,6 @@ def stack(procfile: Path) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture
-def publisher(stack: Stack) -> Iterator[OneLoop]:
-    with OneLoop(stack.paths) as publisher:
-        yield publisher
-
-
 def final(number: int, session: str = "s") -> TranscriptFinal:
     return TranscriptFinal(
         session=session,

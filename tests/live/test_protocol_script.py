@@ -22,17 +22,22 @@ def script() -> str:
     return str(found)
 
 
-def test_the_client_lists_starts_follows_and_stops(stack: Stack, samples: Path, tmp_path: Path) -> None:
-    client = tmp_path / "client.py"
-    client.write_text(script())
-    done = subprocess.run(
-        [sys.executable, str(client), str(samples / "jfk.wav")],
+def client(stack: Stack, folder: Path, sound: Path) -> subprocess.CompletedProcess[str]:
+    """What the client does with a sound file."""
+    path = folder / "client.py"
+    path.write_text(script())
+    return subprocess.run(
+        [sys.executable, str(path), str(sound)],
         env=stack.environment,
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+
+
+def test_the_client_lists_starts_follows_and_stops(stack: Stack, samples: Path, tmp_path: Path) -> None:
+    done = client(stack, tmp_path, samples / "jfk.wav")
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     finals = [line for line in lines if line.startswith("transcript-final ")]
@@ -44,16 +49,7 @@ def test_the_client_lists_starts_follows_and_stops(stack: Stack, samples: Path, 
 
 
 def test_the_client_says_why_it_was_refused(stack: Stack, tmp_path: Path) -> None:
-    client = tmp_path / "client.py"
-    client.write_text(script())
-    done = subprocess.run(
-        [sys.executable, str(client), str(tmp_path / "nothing.wav")],
-        env=stack.environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = client(stack, tmp_path, tmp_path / "nothing.wav")
     assert done.returncode == 1
     assert done.stderr.startswith("device-not-found: there is no file")
 

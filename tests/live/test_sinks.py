@@ -28,12 +28,6 @@ def stack(procfile: Path) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture
-def publisher(stack: Stack) -> Iterator[OneLoop]:
-    with OneLoop(stack.paths) as publisher:
-        yield publisher
-
-
 def gap(n: int) -> Gap:
     return Gap(session="s", source="mic", start_ms=n, length_ms=10, reason=f"n{n}.")
 

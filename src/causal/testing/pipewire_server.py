@@ -8,14 +8,12 @@ client is told about.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from .sound_server import SoundServer
 from .waiting import until
 
 DEVICES = """\
@@ -50,7 +48,7 @@ NEEDED = ("pipewire", "wireplumber", "pipewire-pulse", "pactl", "paplay")
 READY_WITHIN_S = 15.0
 
 
-class PrivatePipeWire:
+class PrivatePipeWire(SoundServer):
     """Starts on entry, stops on exit. `environment` is what its clients need."""
 
     def __init__(self) -> None:
@@ -75,20 +73,6 @@ class PrivatePipeWire:
         self._write("config/pipewire/pipewire.conf.d/50-test.conf", DEVICES)
         self._write("config/wireplumber/main.lua.d/51-test.lua", NO_BUS)
         self._write("config/wireplumber/bluetooth.lua.d/51-test.lua", NO_BLUETOOTH)
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
         """Starts the three processes and waits until the default devices are known."""
@@ -116,25 +100,11 @@ class PrivatePipeWire:
         process.kill()
         process.wait()
 
-    def pactl(self, *arguments: str) -> str:
-        """What `pactl` answers. Raises `CalledProcessError`."""
-        return subprocess.run(
-            ["pactl", *arguments], env=self.environment, check=True, capture_output=True, text=True
-        ).stdout.strip()
-
     def add_sink(self, name: str, rate_hz: int = 48_000, channels: int = 2) -> str:
         """Adds loudspeakers; returns what `unload` needs to take them away."""
         return self.pactl(
             "load-module", "module-null-sink", f"sink_name={name}", f"rate={rate_hz}", f"channels={channels}"
         )
-
-    def unload(self, module: str) -> None:
-        """Takes a device away, as unplugging it does."""
-        self.pactl("unload-module", module)
-
-    def play(self, path: Path, sink: str = "speakers") -> subprocess.Popen[bytes]:
-        """Starts to play a file. Wait for the process it returns."""
-        return subprocess.Popen(["paplay", f"--device={sink}", "--latency-msec=300", str(path)], env=self.environment)
 
     def _write(self, name: str, text: str) -> None:
         path = self.folder / name

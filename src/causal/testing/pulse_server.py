@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psutil
 
+from .sound_server import SoundServer
 from .waiting import until
 
 # norewinds=1: without it an idle null sink has rendered 2 s ahead, and its monitor says nothing until then.
@@ -45,7 +43,7 @@ NEEDED = ("pulseaudio", "pactl", "paplay")
 READY_WITHIN_S = 10.0
 
 
-class PrivatePulse:
+class PrivatePulse(SoundServer):
     """Starts on entry, stops on exit. `environment` is what its clients need."""
 
     def __init__(
@@ -78,20 +76,6 @@ class PrivatePulse:
         for name in ("run", "state"):
             (self.folder / name).mkdir(mode=0o700)
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
     def start(self) -> None:
         """Starts the server, again if it was stopped or killed, and waits until it answers."""
         script, log = self.folder / "start.pa", self.folder / "log"
@@ -122,24 +106,10 @@ class PrivatePulse:
             process = psutil.Process(self._process.pid)
             (process.suspend if frozen else process.resume)()
 
-    def pactl(self, *arguments: str) -> str:
-        """What `pactl` answers. Raises `CalledProcessError`."""
-        return subprocess.run(
-            ["pactl", *arguments], env=self.environment, check=True, capture_output=True, text=True
-        ).stdout.strip()
-
     def add_sink(self, name: str, rate_hz: int = 48_000, channels: int = 2) -> str:
         """Adds loudspeakers; returns what `unload` needs to take them away."""
         return self.pactl("load-module", "module-null-sink", f"sink_name={name}", "norewinds=1", "format=float32le",
                           f"rate={rate_hz}", f"channels={channels}")  # fmt: skip
-
-    def unload(self, module: str) -> None:
-        """Takes a device away, as unplugging it does."""
-        self.pactl("unload-module", module)
-
-    def play(self, path: Path, sink: str = "speakers") -> subprocess.Popen[bytes]:
-        """Starts to play a file. Wait for the process it returns."""
-        return subprocess.Popen(["paplay", f"--device={sink}", "--latency-msec=300", str(path)], env=self.environment)
 
     def _answers(self) -> bool:
         assert self._process is not None

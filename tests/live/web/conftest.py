@@ -1,4 +1,4 @@
-"""The browser of the tests, the page's sink beside a broker and a controller, and who publishes."""
+"""The browser of the tests, and the page's sink beside a broker and a controller."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import expect
 
 from causal.testing.browser import Chromium
-from causal.testing.one_loop import OneLoop
 from causal.testing.stack import Stack
 
 expect.set_options(timeout=20_000)  # a process may have to start again, on a busy machine
@@ -53,9 +52,3 @@ def whole_stack(procfile: Path, services: list[str], speech_model: None) -> Iter
     with Stack(procfile, services) as running:
         running.launch("causal-sink", "web")
         yield running
-
-
-@pytest.fixture
-def publisher(stack: Stack) -> Iterator[OneLoop]:
-    with OneLoop(stack.paths) as publisher:
-        yield publisher
