@@ -152,7 +152,8 @@ class Desk:
         key = self._facts.key if poll.service == "stt" else None
         before, granted = self._bucket.granted_s, self._bucket.grant(poll.wishes, now.monotonic_s)
         effects += [SaveGrants(self._bucket.granted_s)] if set(granted) - before.keys() else []
-        answer = Work(streams=work, key=key, granted=granted, shutdown=shutdown)
+        sessions = tuple(session.id for session in self._crew.active()) if poll.service == "resample" else ()
+        answer = Work(streams=work, key=key, granted=granted, sessions=sessions, shutdown=shutdown)
         return [*heard, *effects, Answer(ticket, {"ok": True} | wire.to_map(answer))]
 
     def _when_devices_known(self, ticket: Ticket | None, request: List | Start, now: Now) -> list[Effect]:

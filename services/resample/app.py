@@ -70,7 +70,8 @@ class Resample:
         self._gateways: dict[str, zmq.Socket[bytes]] = {}
         self._background = Background()
         self._latency = Latency()
-        self._knows_work = False
+        self._sessions: frozenset[str] | None = None
+        """All that have not ended, also those of other resamplers; None before the controller has said so."""
         self._bad_messages = 0
         self._waiting_blocks = 0
         self._reached: set[str | None] = set()
@@ -94,9 +95,9 @@ class Resample:
 
     def _on_work(self, work: Work) -> None:
         now_s = time.monotonic()
-        if not self._knows_work:
-            self._knows_work = True
+        if self._sessions is None:
             self._retention.hurry()
+        self._sessions = frozenset(work.sessions)
         for assignment in work.streams:
             duty = self._duties.get(assignment.stream) or self._open(assignment, now_s)
             if duty is not None:
@@ -219,10 +220,10 @@ class Resample:
 
     def _delete_old(self) -> None:
         """Not before it is known which sessions live: by a clock that was just set, all may look old."""
-        if not self._knows_work:
+        if self._sessions is None:
             return
         keep_s = self._me.settings.journal_hours * 3600
-        live = frozenset(StreamName.parse(name).session for name in self._duties)
+        live = self._sessions | {StreamName.parse(name).session for name in self._duties}
         root = self._me.paths.journal
         self._background.do(lambda: delete_finished(root, keep_s, time.time(), keep_s=keep_s, live=live))
 

@@ -50,6 +50,21 @@ def test_the_story_of_a_session():
     assert stack.poll("stt").streams == ()
 
 
+def test_every_resampler_is_told_all_sessions_that_have_not_ended():
+    stack = ready()
+    first, second = stack.start("mic"), stack.start("mic")
+    assert [stack.poll("resample", instance=name).sessions for name in "12"] == [(first, second)] * 2
+    finish(stack)
+    stack.ask(Stop(session=first))
+    stack.ask(Stop(session=second))
+    stack.pass_time(TICK_S)
+    assert stack.poll("resample", instance="2").sessions == ()
+    third = stack.start("mic")
+    stack.ask(Stop(session=third))
+    assert stack.poll("resample", instance="2").sessions == (third,), "its last words may still be in the journal alone"
+    assert stack.poll("stt").sessions == (), "only resamplers delete journals"
+
+
 def test_a_stop_answers_after_its_timeout_and_the_session_goes_on_finishing():
     stack = ready()
     session = stack.start("mic")

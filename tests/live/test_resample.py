@@ -34,6 +34,7 @@ class Surroundings:
         self.stack, self.sound = stack, sound
         self.started_ns = clock.now_ns()
         self.assigned, self.stop, self.stopped_ns = True, False, None
+        self.sessions = ("s1",)
         self.ended = self.frozen = False
         self.cursor = self.oldest = self.frames_ready = 0
         self.report, self.polls, self.gaps, self.chunks = None, [], {}, []
@@ -93,7 +94,7 @@ class Surroundings:
             stopped_ns=self.stopped_ns,
             peers={"stt": "1"},
         )
-        reply = wire.to_map(Work(streams=(assignment,) if self.assigned else ()))
+        reply = wire.to_map(Work(streams=(assignment,) if self.assigned else (), sessions=self.sessions))
         self._control.send_multipart([*parts[:-1], wire.pack_map({"v": 1, "id": request["id"], "ok": True, **reply})])
 
     def _store(self, parts):
@@ -246,7 +247,8 @@ def test_a_stopped_stream_whose_capture_is_gone_is_finished_and_the_rest_is_a_ga
 
 def test_a_resampler_that_starts_when_the_clock_was_set_deletes_what_is_old_but_no_session_that_lives(stack, around):
     old_s = time.time() - 48 * 3600
-    for session in ("s0", "s1"):
+    around.sessions = ("s1", "another-resamplers")
+    for session in ("s0", *around.sessions):
         folder = stack.paths.journal / session / "mic"
         with JournalWriter(folder, f"{session}/mic") as journal:
             first = Chunk(stream=f"{session}/mic", index=0, position=0, captured_ns=around.started_ns)
@@ -255,8 +257,8 @@ def test_a_resampler_that_starts_when_the_clock_was_set_deletes_what_is_old_but_
             os.utime(path, (old_s, old_s))
     launched(stack)
     around.until(lambda: not (stack.paths.journal / "s0").exists(), "the old session goes")
-    assert (stack.paths.journal / "s1").exists()
     around.until(lambda: around.report, "the other one is at work")
+    assert {path.name for path in stack.paths.journal.iterdir()} == set(around.sessions)
 
 
 def test_rubbish_is_counted_and_stops_nothing(stack, around):

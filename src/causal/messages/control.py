@@ -179,6 +179,8 @@ class Work(Message):
     """The AssemblyAI key, for gateways only."""
     granted: tuple[str, ...] = ()
     """Wishes that may be carried out, by their id."""
+    sessions: tuple[str, ...] = ()
+    """All that have not ended, for resamplers only: whoever has their streams, their journals stay."""
     shutdown: bool = False
     """The whole stack ends: finish and exit."""
 
