@@ -86,8 +86,10 @@ def test_marks_do_not_let_control_characters_through() -> None:
 
 
 def test_a_missing_database_is_told_with_the_command_that_makes_it(tmp_path: Path) -> None:
-    with pytest.raises(CausalError, match="causal-sink sqlite --from start"):
+    with pytest.raises(CausalError) as caught:
         search(tmp_path / "none.sqlite", "word")
+    assert "none.sqlite" in caught.value.message
+    assert caught.value.hint.endswith("Start this, and leave it running: causal-sink sqlite --from start")
 
 
 def test_another_file_is_told(tmp_path: Path) -> None:

@@ -203,7 +203,8 @@ def search(
     """Find where words were said, the newest first.
 
     All WORDS have to be in one utterance; "quoted words" in this order; a word may end in * for any ending. It looks
-    into the database that the sink sqlite writes.
+    into the database that the sink sqlite writes, which is not in the Procfile: leave causal-sink sqlite --from start
+    running beside the stack.
     """
     from .reading import search as search_words
 

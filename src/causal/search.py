@@ -64,7 +64,7 @@ def search(database: Path, words: str, *, since: str = "", source: str | None = 
     if not asked["words"]:
         raise CausalError("bad-request", "there is no word to look for", "Give one or more: causal-ctl search thanks")
     if not database.is_file():
-        hint = "Let it be written: causal-sink sqlite --from start"
+        hint = "Nothing writes it yet. Start this, and leave it running: causal-sink sqlite --from start"
         raise CausalError("no-database", f"there is no database {database}", hint)
     try:
         with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True, timeout=WAIT_S)) as db:
