@@ -83,7 +83,8 @@ class Backend(Protocol):
     live: bool
 
     def devices(self) -> list[Device]:
-        """What there is now, without waiting for long. Raises `SourceError` when it cannot be known."""
+        """What there is now, without waiting for long. Raises `SourceError` when it cannot be known: then it is asked
+        again, soon at first. Called on capture's loop."""
 
     def open(self, device_id: str, listener: Listener) -> Stream:
         """Starts to hear a device, and returns at once. Raises `SourceError`, or tells `on_lost` later."""

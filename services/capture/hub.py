@@ -19,15 +19,16 @@ from collections.abc import Callable, Mapping
 from causal import clock
 from causal.clock import NS_PER_S
 from causal.errors import SourceError
-from causal.messages.control import Device, DeviceKind
+from causal.messages.control import Device
 
 from .aliases import resolve
-from .backend import Backend, Stream, told
+from .backend import Backend, told
 from .condition import Condition, condition_of
 from .drift import Drift
 from .intake import KEPT_NS, Intake
 from .level import Level
 from .line import AUDIBLE, Line, Track
+from .listing import Listing
 from .ring import Ring
 from .watch import retry_after_s, should_reopen
 
@@ -44,36 +45,33 @@ class Hub:
     def __init__(
         self, backends: Mapping[str, Backend], wake: Callable[[], None], now_ns: Callable[[], int] = clock.now_ns
     ) -> None:
-        self.devices: tuple[Device, ...] | None = None
-        """All that can be heard now; None before the first tick has asked."""
         self.stirred = False
         """Something has happened on which `tick` should decide now. Set on any thread, taken back by `tick`."""
         self._backends = backends
         self._wake = wake
         self._now_ns = now_ns
-        self._problems: dict[str, SourceError] = {}
-        self._watches: list[Stream] = []
+        self._listing = Listing(backends, self._stir)
         self._tracks: dict[str, Track] = {}
         self._lines: dict[str, Line] = {}
         self._drifts: dict[str, Drift] = {}
         """Of all devices that were ever opened: some hundred numbers for each."""
-        self._stale = True
         self._ticked_ns = self._awake_ns = now_ns()
-        for name, backend in backends.items():
-            self._follow(name, backend)
 
     def close(self) -> None:
         """Closes all devices, and ends all rings."""
         for stream, track in list(self._tracks.items()):
             self.remove(stream, self._now_ns() if self.is_live(track.source) else None)
-        for watch in self._watches:
-            watch.close()
-        self._watches.clear()
+        self._listing.close()
+
+    @property
+    def devices(self) -> tuple[Device, ...] | None:
+        """All that can be heard now; None before the first tick has asked."""
+        return self._listing.devices
 
     @property
     def problem(self) -> SourceError | None:
         """What keeps a backend from listing its devices."""
-        return next(iter(self._problems.values()), None)
+        return next(iter(self._listing.problems), None)
 
     def is_live(self, source: str) -> bool:
         """Whether a source goes on by itself, heard or not; a file waits and has a place to start from."""
@@ -100,9 +98,7 @@ class Hub:
         if now_ns - self._ticked_ns > STOOD_STILL_S * NS_PER_S:
             self._awake_ns = now_ns
         self._ticked_ns = now_ns
-        if self._stale:
-            self._stale = False
-            self._list_devices()
+        if self._listing.tick(now_ns):
             for line in self._lines.values():
                 line.retry_ns = 0
         for track in self._tracks.values():
@@ -130,7 +126,7 @@ class Hub:
         track = self._tracks.get(stream)
         if track is None:
             return Condition(None, "stopped")
-        kind = self._kind(track.line.device_id) if track.line else None
+        kind = self._listing.kind_of(track.line.device_id) if track.line else None
         return condition_of(track, kind, self._now_ns())
 
     def drift_ppm(self, stream: str) -> float | None:
@@ -139,38 +135,9 @@ class Hub:
         line = track.line if track else None
         return line.drift.ppm if line and line.backend.live else None
 
-    # Devices
-
-    def _follow(self, name: str, backend: Backend) -> None:
-        try:
-            with told(f"the changes of {name} cannot be followed"):
-                watch = backend.watch(self._note_change)
-        except SourceError as error:
-            self._problems[name] = error
-        else:
-            self._watches += [watch] if watch else []
-
-    def _note_change(self) -> None:
-        self._stale = True
-        self._stir()
-
     def _stir(self) -> None:
         self.stirred = True
         self._wake()
-
-    def _list_devices(self) -> None:
-        devices: list[Device] = []
-        for name, backend in self._backends.items():
-            try:
-                with told(f"the devices of {name} cannot be listed"):
-                    devices += backend.devices()
-                self._problems.pop(name, None)
-            except SourceError as error:
-                self._problems[name] = error
-        self.devices = tuple(devices)
-
-    def _kind(self, device_id: str) -> DeviceKind | None:
-        return next((device.kind for device in self.devices or () if device.id == device_id), None)
 
     # Tracks
 
@@ -179,7 +146,7 @@ class Hub:
         if track.over:
             return
         try:
-            device_id = resolve(track.source, self.devices or (), self._problems.values())
+            device_id = resolve(track.source, self.devices or (), self._listing.problems)
             line = self._line_for(track, device_id)
         except SourceError as error:
             track.error, track.coming = error, None

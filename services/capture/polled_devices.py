@@ -39,12 +39,15 @@ class PolledDevices:
         )
         self._retry_s = 0.0
         self._known = threading.Event()
+        self._asked = False
         self._closing = threading.Event()
         threading.Thread(target=self._run, name="devices", daemon=True).start()
 
     def wait(self, timeout_s: float) -> list[Device]:
-        """The newest list; waits for the first one. Raises `SourceError`."""
-        self._known.wait(timeout_s)
+        """The newest list; the first call waits for one. Raises `SourceError`."""
+        if not self._asked:
+            self._asked = True
+            self._known.wait(timeout_s)
         found = self._found
         if isinstance(found, SourceError):
             raise found.with_traceback(None)

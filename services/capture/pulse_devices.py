@@ -42,6 +42,7 @@ class PulseDevices:
         self._on_change = on_change
         self._server = server
         self._known = threading.Event()
+        self._asked = False
         self._closing = threading.Event()
         self._lock = threading.Lock()
         self._listening: pulsectl.Pulse | None = None
@@ -51,8 +52,10 @@ class PulseDevices:
         self._thread.start()
 
     def wait(self, timeout_s: float) -> Snapshot:
-        """The newest snapshot; waits for the first one."""
-        self._known.wait(timeout_s)
+        """The newest snapshot; the first call waits for one. Later ones do not: a server may hang for ever."""
+        if not self._asked:
+            self._asked = True
+            self._known.wait(timeout_s)
         return self.snapshot
 
     def close(self) -> None:

@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 
@@ -115,6 +116,19 @@ def test_before_anything_is_known_it_says_so(bench, polled):
     bench.read = lambda: started.wait(10) and []
     with pytest.raises(SourceError, match="not known yet"):
         polled().wait(0.01)
+    started.set()
+
+
+def test_only_the_first_who_asks_waits_for_a_library_that_hangs(bench, polled):
+    started = threading.Event()
+    bench.read = lambda: started.wait(30) and []
+    devices = polled()
+    with pytest.raises(SourceError):
+        devices.wait(0.01)
+    before_s = time.monotonic()
+    with pytest.raises(SourceError):
+        devices.wait(20)
+    assert time.monotonic() - before_s < 10
     started.set()
 
 
