@@ -171,7 +171,11 @@ class PulseStream:
             self._take_all(stream)
 
     def _start_by(self, timing: Any) -> int:
-        """The capture clock at the stream's sample 0: now, less all that was captured since."""
+        """The capture clock at the stream's sample 0: when the server answered, less all that was captured by then.
+
+        How long the answer took (`transport_usec`) has no say: the sample at `write_index` was captured when the
+        server answered, less the device's latency. libpulse counts it in only for the time of its own `now`.
+        """
         age_ns = time.time_ns() - (timing.seconds * NS_PER_S + timing.microseconds * 1000)
         if not 0 <= age_ns <= PLAUSIBLE_NS:  # the wall clock was set since: the next answer will do
             if self._start.ns is not None:
@@ -179,7 +183,7 @@ class PulseStream:
             age_ns = 0
         queued_frames = (timing.write_index - timing.read_index) // (4 * self._spec.channels)
         # A loopback hears samples before they sound: by the latency of its sink.
-        device_us = timing.source_usec + timing.transport_usec - timing.sink_usec
+        device_us = timing.source_usec - timing.sink_usec
         captured_ns = (self._read_frames + queued_frames) * NS_PER_S // self._spec.rate + device_us * 1000
         start_ns: int = clock.now_ns() - age_ns - captured_ns
         return start_ns

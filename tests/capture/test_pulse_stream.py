@@ -57,6 +57,19 @@ def library(monkeypatch) -> Library:
     return fake
 
 
+def answered(at_s: int, after_ms: int) -> SimpleNamespace:
+    """A server's answer: at that time of the wall clock a second of sound had come. It took so long to arrive."""
+    return SimpleNamespace(
+        seconds=at_s,
+        microseconds=0,
+        write_index=4 * RATE_HZ,
+        read_index=0,
+        source_usec=0,
+        transport_usec=after_ms * 1000,
+        sink_usec=0,
+    )
+
+
 class Machine:
     """A stream that hears a block whenever `deliver` is called, and what its ring made of it."""
 
@@ -135,20 +148,19 @@ def test_a_machine_that_is_awake_hears_in_one_piece(machine):
     assert machine.segments() == [(0, ""), (0, "")]
 
 
+@pytest.mark.parametrize("after_ms", [0, 1, 80])
+def test_an_answer_that_took_long_says_the_same_time(machine, monkeypatch, after_ms):
+    monkeypatch.setattr(clock, "now_ns", lambda: 30 * clock.NS_PER_S + after_ms * clock.NS_PER_MS)
+    monkeypatch.setattr(time, "time_ns", lambda: 1000 * clock.NS_PER_S + after_ms * clock.NS_PER_MS)
+    assert machine.stream._start_by(answered(at_s=1000, after_ms=after_ms)) == 29 * clock.NS_PER_S
+
+
 @pytest.mark.parametrize("set_by_s", [-86_400, -3, 7, 86_400])
 def test_a_wall_clock_that_is_set_between_an_answer_and_its_reading_moves_nothing(machine, monkeypatch, set_by_s):
     """The stamp of an answer is wall-clock time; its age would be wrong by what the clock was set."""
     monkeypatch.setattr(clock, "now_ns", lambda: 30 * clock.NS_PER_S)
     monkeypatch.setattr(time, "time_ns", lambda: (1000 + set_by_s) * clock.NS_PER_S + 2_000_000)
-    answer = SimpleNamespace(
-        seconds=1000,
-        microseconds=0,
-        write_index=4 * RATE_HZ,
-        read_index=0,
-        source_usec=0,
-        transport_usec=0,
-        sink_usec=0,
-    )
+    answer = answered(at_s=1000, after_ms=0)
     before_ns = machine.stream._start.ns
     assert machine.stream._start_by(answer) == before_ns
     monkeypatch.setattr(time, "time_ns", lambda: 1000 * clock.NS_PER_S + 2_000_000)
