@@ -6,5 +6,5 @@ Linux                 pulse*, libpulse; portaudio* and jack_ports without a soun
 Windows               wasapi*, endpoints, silence
 macOS                 tap*, sample_buffer, core_audio; portaudio* for microphones
 anywhere              file; soundcard* as a last resort
-libraries that hang   driver_*: a process that can be thrown away; gate, polled_devices for lists and threads
+libraries that hang   driver_*, tail: a process that can be thrown away; gate, polled_devices for lists and threads
 """

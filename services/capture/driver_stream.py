@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
-import tempfile
 import threading
-from typing import IO
 
 import numpy as np
 
@@ -21,10 +19,10 @@ from causal.messages.control import Device
 from . import driver_frames
 from .backend import Listener
 from .driver_frames import Found, Gone, Heard, Hole, Opened, Order
+from .tail import Tail
 
 KILL_AFTER_S = 1.0
 LIST_WITHIN_S = 15.0
-SAID_CHARS = 200
 NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 """A capture that runs as a service has no console, and a new one would be seen."""
 
@@ -39,14 +37,9 @@ class DriverStream:
         self._lock = threading.Lock()
         self._over = False
         self._closed = False
-        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (the thread closes it)
-        self._process = subprocess.Popen(
-            _command(module, "hear", driver_frames.text(order)),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            creationflags=NO_WINDOW,
-        )
+        self._process = _start(module, "hear", driver_frames.text(order))
+        assert self._process.stderr is not None
+        self._tail = Tail(self._process.stderr)
         self._killer = threading.Timer(KILL_AFTER_S, self._process.kill)
         self._killer.daemon = True
         self._thread = threading.Thread(target=self._run, name=f"hear {order.device}", daemon=True)
@@ -85,7 +78,6 @@ class DriverStream:
         self._killer.cancel()
         self._lose(self._ended(code))
         self._process.stdout.close()
-        self._stderr.close()
 
     def _hand_on(self, frame: driver_frames.Told | Heard) -> None:
         with self._lock:
@@ -113,7 +105,7 @@ class DriverStream:
                 self._listener.on_lost(error)
 
     def _ended(self, code: int) -> SourceError:
-        message = f"the process that hears {self._device} ended with code {code}{_last_line(self._stderr)}"
+        message = f"the process that hears {self._device} ended with code {code}{_said(self._tail)}"
         return SourceError("device-lost", message, "The device is opened again.", retryable=True)
 
     def _hang_up(self) -> None:
@@ -125,25 +117,17 @@ class DriverStream:
 def list_devices(module: str, within_s: float = LIST_WITHIN_S) -> list[Device]:
     """What a process of its own finds now. Raises `SourceError`."""
     late = threading.Event()
-    with (
-        tempfile.TemporaryFile() as stderr,
-        subprocess.Popen(
-            _command(module, "list"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            creationflags=NO_WINDOW,
-        ) as process,
-    ):
+    with _start(module, "list") as process:
+        assert process.stdout is not None and process.stderr is not None
+        tail = Tail(process.stderr)
         killer = threading.Timer(within_s, _give_up, (late, process))
         killer.start()
-        assert process.stdout is not None
         frame = driver_frames.read(process.stdout.read)
         killer.cancel()
         if frame is not None:
             process.kill()
         code = process.wait()
-        said = _last_line(stderr)
+        said = _said(tail)
     match frame:
         case Found():
             return list(frame.devices)
@@ -158,11 +142,16 @@ def _give_up(late: threading.Event, process: subprocess.Popen[bytes]) -> None:
     process.kill()
 
 
-def _last_line(stderr: IO[bytes]) -> str:
-    stderr.seek(0)
-    lines = stderr.read().decode("utf-8", "replace").strip().splitlines()
-    return f", saying {lines[-1][:SAID_CHARS]!r}" if lines else ""
+def _said(tail: Tail) -> str:
+    last = tail.last_line()
+    return f", saying {last!r}" if last else ""
 
 
-def _command(module: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-P", "-m", "causal.capture.driver_main", module, *arguments]
+def _start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "causal.capture.driver_main", module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        creationflags=NO_WINDOW,
+    )

@@ -1,7 +1,9 @@
 """Driver processes for real, with small drivers that the tests write."""
 
+import stat
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -126,6 +128,26 @@ def test_a_signal_to_the_whole_group_is_no_loss_of_the_device(hear):
 def test_what_an_aborting_library_says_last_is_told(hear):
     ear, _ = hear("import os, sys\ndef hear(*_):\n    print('Assertion o failed', file=sys.stderr)\n    os.abort()\n")
     assert "Assertion o failed" in ear.error.message
+
+
+CHATTERS = """
+import os, sys
+def hear(order, tell, stop):
+    for n in range(100_000):
+        print("ALSA lib pcm.c: underrun", n, file=sys.stderr)
+    tell.opened(1, 1)
+    tell.samples(bytes(4), 0)
+    stop.wait()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_library_that_prints_for_days_fills_no_disk_and_waits_for_nobody(hear):
+    ear, stream = hear(CHATTERS)
+    assert stat.S_ISFIFO(Path(f"/proc/{stream.pid}/fd/2").stat().st_mode), "what it prints is in no file"
+    assert ear.blocks.acquire(timeout=20)
+    psutil.Process(stream.pid).kill()
+    assert "underrun 99999" in ear.error.message
 
 
 def test_an_error_of_the_driver_is_told_as_it_is(hear):
