@@ -16,6 +16,7 @@ import secrets
 import sqlite3
 import sys
 import time
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -32,7 +33,8 @@ from causal.messages.control import PROTOCOL_VERSION, Assignments, Request
 from causal.service import Options, Service
 from causal.usage import Usage
 
-from . import key
+from . import exporter, key
+from .clerk import Clerk
 from .crew import Now
 from .desk import Desk, Facts
 from .effects import (
@@ -50,10 +52,9 @@ from .effects import (
     Ticket,
     refuse,
 )
-from .exporter import Exporter
 from .replies import Replies
 from .store import SessionStore
-from .token import Mint
+from .token import mint
 
 log = logging.getLogger("causal.control")
 
@@ -94,8 +95,8 @@ class Control:
         self._key = key.find()
         self._store = SessionStore(me.paths.data / "sessions.sqlite")
         self._replies = Replies()
-        self._mint = Mint(me.settings.stt_url, self._key)
-        self._exporter = Exporter(me.paths)
+        self._tokens = Clerk("tokens")
+        self._transcripts = Clerk("transcripts")
         self._usage = Usage()
         self._closing_s: float | None = None
         self._router = me.context.socket(zmq.ROUTER)
@@ -135,7 +136,7 @@ class Control:
         self._carry_out(effects)
 
     def _tick(self) -> None:
-        for ticket, fields in itertools.chain(self._mint.made(), self._exporter.made()):
+        for ticket, fields in itertools.chain(self._tokens.made(), self._transcripts.made()):
             self._reply(ticket, fields)
         self._carry_out(self._desk.tick(_now()))
 
@@ -155,9 +156,9 @@ class Control:
                 case Ring():
                     send_now(self._doorbell, [topics.DOORBELL])
                 case MintToken(ticket, expires_in_s):
-                    self._mint.ask(ticket, expires_in_s)
-                case ReadSession():
-                    self._exporter.ask(effect)
+                    self._tokens.ask(ticket, partial(mint, self._me.settings.stt_url, self._key or "", expires_in_s))
+                case ReadSession(ticket):
+                    self._transcripts.ask(ticket, partial(exporter.read, self._me.paths, effect))
                 case Close():
                     self._close()
         waiting = self._replies.under_way or self._desk.is_waiting

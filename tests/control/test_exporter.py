@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from causal.broker.app import Broker
-from causal.control import exporter as exporter_module
+from causal.control import exporter
+from causal.control.clerk import Clerk
 from causal.control.effects import ReadSession, Ticket
-from causal.control.exporter import MAX_WAITING, Exporter
 from causal.messages import TranscriptFinal
 from causal.testing.one_loop import OneLoop
 
@@ -36,11 +37,11 @@ def stack(tmp_path: Path) -> Iterator[OneLoop]:
 
 
 def answered(stack: OneLoop, **wish: Any) -> dict[str, Any]:
-    exporter, made = Exporter(stack.paths), []  # type: ignore[var-annotated]
-    exporter.ask(ReadSession(Ticket((), "r"), **wish))
-    stack.run_until(lambda: made.extend(exporter.made()) or made, within_s=10.0)  # type: ignore[func-returns-value]
-    ((ticket, fields),) = made
-    assert ticket.id == "r"
+    """Read beside the broker's loop, which answers meanwhile."""
+    clerk, made = Clerk("transcripts"), []  # type: ignore[var-annotated]
+    clerk.ask(Ticket((), "r"), partial(exporter.read, stack.paths, ReadSession(None, **wish)))
+    stack.run_until(lambda: made.extend(clerk.made()) or made, within_s=10.0)  # type: ignore[func-returns-value]
+    ((_, fields),) = made
     return fields  # type: ignore[no-any-return]
 
 
@@ -62,13 +63,5 @@ def test_what_cannot_be_exported_is_refused(stack: OneLoop, wish: dict[str, Any]
 
 
 def test_a_text_that_does_not_fit_into_a_reply_is_refused(stack: OneLoop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporter_module, "MAX_BYTES", 10)
+    monkeypatch.setattr(exporter, "MAX_BYTES", 10)
     assert answered(stack, session="s", format="txt")["error"]["code"] == "too-large"
-
-
-def test_too_many_at_once_are_refused(stack: OneLoop) -> None:
-    exporter = Exporter(stack.paths)  # the broker's loop stands still: nothing is answered
-    for number in range(MAX_WAITING + 2):
-        exporter.ask(ReadSession(Ticket((), number), "s", "txt"))
-    ((_, fields),) = list(exporter.made())[:1]
-    assert fields["error"]["code"] == "busy"

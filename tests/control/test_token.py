@@ -8,10 +8,8 @@ from typing import Any
 
 import pytest
 
-from causal.control.effects import Ticket
-from causal.control.token import MAX_WAITING, Mint, mint
+from causal.control.token import mint
 from causal.errors import CausalError
-from causal.testing.waiting import until
 
 KEY = "0123456789abcdef"
 
@@ -23,14 +21,11 @@ class Service:
         self.status = 200
         self.body: bytes = json.dumps({"token": "t-1", "expires_in_seconds": 60}).encode()
         self.asked: list[tuple[str, str | None]] = []
-        self.may_answer = threading.Event()
-        self.may_answer.set()
         service = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 service.asked.append((self.path, self.headers["Authorization"]))
-                service.may_answer.wait(10)
                 self.send_response(service.status)
                 self.send_header("Content-Length", str(len(service.body)))
                 self.end_headers()
@@ -48,7 +43,6 @@ def service() -> Iterator[Service]:
     service = Service()
     threading.Thread(target=service.server.serve_forever, args=(0.02,), daemon=True).start()
     yield service
-    service.may_answer.set()
     service.server.shutdown()
     service.server.server_close()
 
@@ -98,47 +92,3 @@ def test_a_key_that_is_none_is_in_no_error(service, key):
 @pytest.mark.parametrize("address", ["", "nonsense", "ws://", "ws://[", "gopher://host"])
 def test_an_address_that_is_none_is_an_error_in_words(address):
     assert refusal(address, KEY, 60).hint
-
-
-# --- beside the controller's loop ---
-
-
-def answers(mint: Mint, count: int) -> list[tuple[Any, dict[str, Any]]]:
-    """At least so many."""
-    made: list[tuple[Any, dict[str, Any]]] = []
-    until(lambda: made.extend(mint.made()) or len(made) >= count, what=lambda: f"{count} answers; there are {made}")
-    return made
-
-
-def ticket(number: int) -> Ticket:
-    return Ticket((b"c",), number)
-
-
-def test_tokens_come_one_after_the_other_each_to_its_ticket(service):
-    mint = Mint(service.url, KEY)
-    for number in range(3):
-        mint.ask(ticket(number), 60)
-    made = answers(mint, 3)
-    assert [one.id for one, _ in made] == [0, 1, 2]
-    assert all(fields == {"ok": True, "token": "t-1", "expires_in_s": 60} for _, fields in made)
-
-
-def test_a_refusal_is_an_answer_too(service):
-    service.status = 401
-    mint = Mint(service.url, KEY)
-    mint.ask(ticket(1), 60)
-    ((_, fields),) = answers(mint, 1)
-    assert (fields["ok"], fields["error"]["code"]) == (False, "auth-failed")
-
-
-def test_a_flood_of_wishes_is_refused_and_takes_no_threads(service):
-    service.may_answer.clear()
-    mint = Mint(service.url, KEY)
-    threads = threading.active_count()
-    for number in range(1000):
-        mint.ask(ticket(number), 60)
-    refused = answers(mint, 1000 - MAX_WAITING - 1)
-    assert {fields["error"]["code"] for _, fields in refused} == {"busy"}
-    assert threading.active_count() <= threads + 2, "one asks, one answers"
-    service.may_answer.set()
-    assert len(answers(mint, 1000 - len(refused))) + len(refused) == 1000
