@@ -29,11 +29,11 @@ from causal.broker_link import BrokerLink
 from causal.errors import WireError
 from causal.loop import Loop, receive_all, send_now
 from causal.messages import log as log_messages
-from causal.messages.control import PROTOCOL_VERSION, Assignments, Request
+from causal.messages.control import PROTOCOL_VERSION, Assignments, Fault, Request
 from causal.service import Options, Service
 from causal.usage import Usage
 
-from . import exporter, key
+from . import exporter
 from .clerk import Clerk
 from .crew import Now
 from .desk import Desk, Facts
@@ -52,6 +52,8 @@ from .effects import (
     Ticket,
     refuse,
 )
+from .engine_choice import NEED_KEY
+from .key_search import KeySearch
 from .replies import Replies
 from .store import SessionStore
 from .token import mint
@@ -92,7 +94,7 @@ class Control:
 
     def __init__(self, me: Service[Loop]) -> None:
         self._me = me
-        self._key = key.find()
+        self._key = KeySearch()
         self._store = SessionStore(me.paths.data / "sessions.sqlite")
         self._replies = Replies()
         self._tokens = Clerk("tokens")
@@ -149,14 +151,15 @@ class Control:
                     self._save(session)
                 case SaveGrants(granted_s):
                     self._save_grants(granted_s)
-                case Publish(event, key):
-                    self._broker.publish(event, key=key)
+                case Publish(event, once):
+                    self._broker.publish(event, key=once)
                 case Emit(event):
                     self._broker.emit(event)
                 case Ring():
                     send_now(self._doorbell, [topics.DOORBELL])
                 case MintToken(ticket, expires_in_s):
-                    self._tokens.ask(ticket, partial(mint, self._me.settings.stt_url, self._key or "", expires_in_s))
+                    key = self._key.known().value or ""
+                    self._tokens.ask(ticket, partial(mint, self._me.settings.stt_url, key, expires_in_s))
                 case ReadSession(ticket):
                     self._transcripts.ask(ticket, partial(exporter.read, self._me.paths, effect))
                 case Close():
@@ -210,8 +213,16 @@ class Control:
             pid=os.getpid(),
             cpu_percent=self._usage.cpu_percent,
             rss_bytes=self._usage.rss_bytes,
+            fault=self._fault(),
         )
         self._carry_out(self._desk.request(None, poll, _now()))
+
+    def _fault(self) -> Fault | None:
+        """A key that may be there, and cannot be had. Who is content with the local engine is not told."""
+        problem = self._key.known().problem
+        if problem is None or self._me.settings.engine not in NEED_KEY:
+            return None
+        return Fault(code=problem.code, message=problem.message, hint=problem.hint)
 
     def _close(self) -> None:
         """Ends when the broker has the last events, or does not take them for half a second."""
@@ -237,7 +248,7 @@ class Control:
             engine=chosen.engine,
             language=chosen.language or None,
             keyterms=chosen.keyterms,
-            key=self._key,
+            key=self._key.known,
             new_sessions_per_minute=chosen.new_sessions_per_minute,
             new_id=_new_id,
             history=self._store.newest,

@@ -35,12 +35,12 @@ from causal.messages.control import (
 from .bucket import Bucket
 from .crew import Crew, Now
 from .effects import Answer, Close, Effect, MintToken, ReadSession, Ring, SaveGrants, Ticket, refuse
-from .engine_choice import choose_engine
+from .engine_choice import NEED_KEY, Key, choose_engine
 from .session import Session, Stream
 from .sources import Chosen, DeviceMissing, choose
 
-DEVICES_WITHIN_S = 3.0
-"""How long `list` and `start` wait for a capture worker that is about to come."""
+KNOWN_WITHIN_S = 3.0
+"""How long `list` and `start` wait for a capture worker that is about to come, and for the key."""
 LONGEST_WAIT_S = 3600.0
 MAX_HELD = 500
 SHUTDOWN_WITHIN_S = 10.0
@@ -59,7 +59,7 @@ class Facts:
     engine: str = "auto"
     language: str | None = None
     keyterms: tuple[str, ...] = ()
-    key: str | None = None
+    key: Callable[[], Key] = Key
     new_sessions_per_minute: int = 5
     new_id: Callable[[int], str] = str
     """A session's id, from the wall clock."""
@@ -127,7 +127,7 @@ class Desk:
             case Assignments():
                 return self._poll(ticket, request, now)
             case List() | Start():
-                return self._when_devices_known(ticket, request, now)
+                return self._when_known(ticket, request, now)
             case Stop():
                 return self._stop(ticket, request, now)
             case Status():
@@ -149,19 +149,25 @@ class Desk:
         shutdown = self._says_farewell and self._farewell_by_s is not None
         if shutdown:
             self._told.add((poll.service, poll.instance))
-        key = self._facts.key if poll.service == "stt" else None
+        key = self._facts.key().value if poll.service == "stt" else None
         before, granted = self._bucket.granted_s, self._bucket.grant(poll.wishes, now.monotonic_s)
         effects += [SaveGrants(self._bucket.granted_s)] if set(granted) - before.keys() else []
         sessions = tuple(session.id for session in self._crew.active()) if poll.service == "resample" else ()
         answer = Work(streams=work, key=key, granted=granted, sessions=sessions, shutdown=shutdown)
         return [*heard, *effects, Answer(ticket, {"ok": True} | wire.to_map(answer))]
 
-    def _when_devices_known(self, ticket: Ticket | None, request: List | Start, now: Now) -> list[Effect]:
-        if self._crew.devices is None and not _needs_no_list(request):
-            return self._hold(_Held(ticket, request, now.monotonic_s + DEVICES_WITHIN_S))
-        return self._with_devices(ticket, request, now)
+    def _when_known(self, ticket: Ticket | None, request: List | Start, now: Now) -> list[Effect]:
+        if not self._knows_enough(request):
+            return self._hold(_Held(ticket, request, now.monotonic_s + KNOWN_WITHIN_S))
+        return self._answer(ticket, request, now)
 
-    def _with_devices(self, ticket: Ticket | None, request: List | Start, now: Now) -> list[Effect]:
+    def _knows_enough(self, request: List | Start) -> bool:
+        needs_key = isinstance(request, Start) and (request.engine or self._facts.engine) in NEED_KEY
+        if needs_key and self._facts.key().coming:
+            return False
+        return self._crew.devices is not None or _needs_no_list(request)
+
+    def _answer(self, ticket: Ticket | None, request: List | Start, now: Now) -> list[Effect]:
         if isinstance(request, List):
             devices = [wire.to_map(device) for device in self._crew.devices or ()]
             return [Answer(ticket, {"ok": True, "devices": devices})]
@@ -172,7 +178,7 @@ class Desk:
         if self._close_by_s is not None:
             raise CausalError("shutting-down", "the stack is being stopped", f"Start it again first: {START_COMMAND}")
         chosen = self._choose(request.sources)
-        engine = choose_engine(request.engine or self._facts.engine, self._facts.key)
+        engine = choose_engine(request.engine or self._facts.engine, self._facts.key())
         session_id = self._new_id(now.unix_ns)
         return Session(
             id=session_id,
@@ -220,7 +226,7 @@ class Desk:
         return refuse(ticket, "unknown-session", f"there is no session {session_id!r}", hint)
 
     def _token(self, ticket: Ticket | None, request: Token) -> list[Effect]:
-        if not self._facts.key:
+        if not self._facts.key().value:
             raise CausalError("auth-failed", "there is no AssemblyAI key to make a token with", "causal-ctl key set")
         if not 1 <= request.expires_in_s <= 600:
             raise CausalError("bad-request", f"a token for {request.expires_in_s} s", "1 to 600 seconds are possible.")
@@ -235,7 +241,7 @@ class Desk:
 
     def _engine_or_error(self) -> str:
         try:
-            return choose_engine(self._facts.engine, self._facts.key)
+            return choose_engine(self._facts.engine, self._facts.key())
         except CausalError as error:
             return f"{self._facts.engine} ({error.message})"
 
@@ -253,9 +259,9 @@ class Desk:
             session = self._crew.sessions[held.request.session]
             if session.state == "ended" or late:
                 return [_stopped(held.ticket, session)]
-        elif self._crew.devices is not None:
+        elif self._knows_enough(held.request):
             try:
-                return self._with_devices(held.ticket, held.request, now)
+                return self._answer(held.ticket, held.request, now)
             except CausalError as error:
                 return [refuse(held.ticket, error.code, error.message, error.hint)]
         elif late:

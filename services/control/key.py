@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 from causal.errors import CausalError
 
-log = logging.getLogger("causal.control")
+T = TypeVar("T")
 
 VARIABLE = "ASSEMBLYAI_API_KEY"
 SERVICE = "causal"
@@ -22,14 +23,8 @@ OR_THE_VARIABLE = f"or: export {VARIABLE}=…   (in the shell that starts the st
 
 
 def find(environ: Mapping[str, str] = os.environ) -> str | None:
-    """The key, or None. A keyring that cannot be read is logged, and keeps nothing from starting."""
-    if key := environ.get(VARIABLE, "").strip():
-        return key
-    try:
-        return _from_keyring()
-    except CausalError as error:
-        log.warning("%s", error)
-        return None
+    """The key, or None. Raises `CausalError` when the keyring cannot be read."""
+    return environ.get(VARIABLE, "").strip() or _from_keyring()
 
 
 def place(environ: Mapping[str, str] = os.environ) -> str:
@@ -39,6 +34,27 @@ def place(environ: Mapping[str, str] = os.environ) -> str:
     if _from_keyring():
         return _name()
     raise CausalError("auth-failed", "there is no AssemblyAI key", f"causal-ctl key set; {OR_THE_VARIABLE}")
+
+
+def aside(question: Callable[[], T]) -> Future[T]:
+    """Asks on a thread of its own: a keyring may show a window, and wait for ever for somebody to unlock it there. The
+    thread keeps no process from ending."""
+    answer: Future[T] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(question())
+        except Exception as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, name="keyring", daemon=True).start()
+    return answer
+
+
+def no_answer() -> CausalError:
+    """What is to be said of a keyring that lets us wait."""
+    hint = f"It may wait for you: look for a window that asks for its password; {OR_THE_VARIABLE}"
+    return CausalError("permission-denied", "the system's keyring, where the key may be, does not answer", hint)
 
 
 def is_in_environment(environ: Mapping[str, str] = os.environ) -> bool:

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ PACKAGE = "causal-audio"
 CONNECT_WITHIN_S = 4.0
 HEAR_WITHIN_S = 12.0
 MODEL_WITHIN_S = 60.0
+KEYRING_WITHIN_S = 5.0
 UNANSWERED_FIX = {
     "linux": "systemctl --user restart pipewire.service pipewire-pulse.service, or: pulseaudio --kill",
     "darwin": "Look for a question of macOS on the screen, and answer it.",
@@ -71,7 +73,9 @@ def broker_of(lock: Path) -> int | None:
 def key_place(environ: Mapping[str, str] = os.environ) -> tuple[str | CausalError, bool]:
     """Where the key is, or why there is none, and whether it looks like one."""
     try:
-        place = key.place(environ)
+        place = key.aside(partial(key.place, environ)).result(KEYRING_WITHIN_S)
+    except TimeoutError:
+        return key.no_answer(), True
     except CausalError as error:
         return error, True
     return place, not key.is_in_environment(environ) or bool(key.LOOKS_LIKE_A_KEY.fullmatch(environ[key.VARIABLE]))

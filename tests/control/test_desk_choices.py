@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from causal.control.desk import DEVICES_WITHIN_S, MAX_HELD
+from causal.control.desk import KNOWN_WITHIN_S, MAX_HELD
+from causal.control.engine_choice import Key
+from causal.errors import CausalError
 from causal.messages.control import (
     Fault,
     List,
@@ -74,7 +76,7 @@ def test_without_capture_list_and_start_are_refused_after_a_while():
     stack = DeskRun()
     stack.ask(List(), "list")
     stack.ask(Start(), "start")
-    stack.pass_time(DEVICES_WITHIN_S + TICK_S)
+    stack.pass_time(KNOWN_WITHIN_S + TICK_S)
     for name in ("list", "start"):
         assert stack.answers[name]["error"]["code"] == "device-unavailable"
         assert "causal-capture does not answer" in stack.answers[name]["error"]["message"]
@@ -137,6 +139,37 @@ def test_assemblyai_without_a_key_is_refused_with_two_ways_out():
     assert answer["error"]["code"] == "auth-failed"
     assert "ASSEMBLYAI_API_KEY" in answer["error"]["hint"]
     assert "--engine local" in answer["error"]["hint"]
+
+
+def test_a_start_that_depends_on_the_key_waits_until_that_is_known_and_nothing_else_does():
+    stack = ready()
+    stack.key = Key(coming=True)
+    assert stack.ask(Start(sources=("file:/a.wav",)), "auto") is None
+    assert stack.ask(Start(sources=("mic",), engine="assemblyai"), "assemblyai") is None
+    assert stack.ask(Start(sources=("mic",), engine="local"))["ok"]
+    assert stack.ask(Status())["ok"] and stack.ask(List())["ok"]
+    assert stack.desk.is_waiting
+    stack.key = Key("k")
+    stack.pass_time(TICK_S)
+    assert [stack.answers[name]["engine"] for name in ("auto", "assemblyai")] == ["assemblyai"] * 2
+    assert stack.poll("stt").key == "k"
+
+
+def test_without_capture_a_start_is_not_made_before_its_devices_are_known_whoever_is_to_hear_it():
+    stack = DeskRun()
+    stack.key = Key(coming=True)
+    assert stack.ask(Start(sources=("mic",), engine="local")) is None
+
+
+def test_a_keyring_that_does_not_answer_keeps_nobody_from_starting_and_is_named():
+    stack = ready()
+    stack.key = Key(problem=CausalError("permission-denied", "the keyring does not answer", "Unlock it"))
+    assert stack.ask(Start(sources=("mic",)))["engine"] == "local"
+    error = stack.ask(Start(sources=("mic",), engine="assemblyai"))["error"]
+    assert (error["code"], "the keyring does not answer" in error["message"]) == ("auth-failed", True)
+    assert error["hint"] == "Unlock it; or use --engine local"
+    stack.key = Key("k")
+    assert stack.ask(Start(sources=("mic",)))["engine"] == "assemblyai", "it was unlocked since"
 
 
 def test_an_unknown_engine_names_the_known():

@@ -120,14 +120,12 @@ def test_without_the_package_the_hint_installs_it(monkeypatch: pytest.MonkeyPatc
     assert "-m pip install keyring" in result.stderr
 
 
-def test_a_keyring_that_is_locked_is_told_and_keeps_nothing_from_starting(
-    use: Callable[[KeyringBackend], None], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_keyring_that_is_locked_is_told(use: Callable[[KeyringBackend], None]) -> None:
     use(Locked())
     assert "cannot be read: it is locked. Unlock it" in run("show").stderr
     assert "cannot be written to: it is locked. Unlock it" in run("set", typed=KEY).stderr
-    assert key.find({}) is None
-    assert "it is locked" in caplog.text
+    with pytest.raises(CausalError, match="it is locked"):
+        key.find({})
 
 
 def test_an_error_of_a_keyring_does_not_tell_the_key(use: Callable[[KeyringBackend], None]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import threading
 from pathlib import Path
 
 import pytest
 
 from causal.control import probes
+from causal.errors import CausalError
 
 
 def test_a_directory_that_is_not_there_yet_is_judged_by_where_it_would_be(tmp_path: Path) -> None:
@@ -40,6 +42,16 @@ def test_a_lock_of_a_dead_or_other_process_holds_nothing(tmp_path: Path) -> None
 )
 def test_a_key_is_told_by_its_place_alone(given: str, expected: tuple[str, bool]) -> None:
     assert probes.key_place({"ASSEMBLYAI_API_KEY": given}) == expected
+
+
+def test_a_keyring_that_waits_for_its_owner_does_not_keep_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
+    unlocked = threading.Event()
+    monkeypatch.setattr(probes.key, "place", lambda _: unlocked.wait(30))
+    monkeypatch.setattr(probes, "KEYRING_WITHIN_S", 0.01)
+    found, _ = probes.key_place({})
+    unlocked.set()
+    assert isinstance(found, CausalError)
+    assert "does not answer" in found.message and "look for a window" in found.hint
 
 
 def test_a_listening_server_is_reached_and_a_closed_port_refuses() -> None:

@@ -23,6 +23,7 @@ from causal.control.effects import (
     SaveGrants,
     Ticket,
 )
+from causal.control.engine_choice import Key
 from causal.control.session import Session
 from causal.messages import CaptureError, CaptureStatus, SessionStatus
 from causal.messages.control import (
@@ -55,9 +56,15 @@ MONITOR = Device(
 class DeskRun:
     """A desk, the time, and what came of it all. Killing the controller leaves what it had saved."""
 
-    def __init__(self, **facts: Any) -> None:
+    def __init__(self, key: str | None = None, **facts: Any) -> None:
         self.now_s = 1000.0
-        usual: dict[str, Any] = {"stack": "one", "file_exists": lambda _: True, "history": self.history}
+        self.key = Key(key)
+        usual: dict[str, Any] = {
+            "stack": "one",
+            "file_exists": lambda _: True,
+            "history": self.history,
+            "key": lambda: self.key,
+        }
         self.facts = Facts(**usual | facts)
         self.answers: dict[Any, dict[str, Any]] = {}
         self.published: list[Publish] = []
