@@ -4,33 +4,23 @@ played by the test."""
 import json
 import signal
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from causal import wire
 from causal.stt.pacing import SERVICE_BURST_MS
-from causal.testing.assemblyai_server import AssemblyAIServer, in_thread
-from causal.testing.lone_gateway import KEY, LoneGateway
+from causal.testing.assemblyai_server import AssemblyAIServer
+from causal.testing.lone_gateway import KEY, alone
 from causal.testing.oracle_speech import silence, speak
+from causal.testing.side_by_side import SideBySide
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform == "win32", reason="ipc sockets")]
 
 
-@pytest.fixture
-def server() -> Iterator[AssemblyAIServer]:
-    with in_thread(AssemblyAIServer(key=KEY)) as running:
-        yield running
-
-
-@pytest.fixture
-def stack(server: AssemblyAIServer) -> Iterator[LoneGateway]:
-    with tempfile.TemporaryDirectory(prefix="causal") as folder, LoneGateway(Path(folder), server) as running:
-        yield running
+beside = SideBySide()
 
 
 def sentence(*numbers: int) -> np.ndarray:
@@ -38,6 +28,7 @@ def sentence(*numbers: int) -> np.ndarray:
     return np.concatenate([speak(numbers), silence(800)])
 
 
+@beside(alone)
 def test_what_is_said_comes_out_with_its_times_and_the_stream_ends(stack):
     stack.say(np.concatenate([silence(1000), sentence(1, 2, 3)]))
     stack.skip(5000)
@@ -60,6 +51,7 @@ def test_what_is_said_comes_out_with_its_times_and_the_stream_ends(stack):
     assert stack.reports["1"].final_ms == pytest.approx(stack.reports["1"].sent_ms, abs=1100)
 
 
+@beside(alone)
 def test_without_audio_there_is_no_connection(stack):
     stack.wait(lambda: "1" in stack.reports)
     stack.wait_asked(2)
@@ -81,6 +73,7 @@ FAULTS: dict[str, Callable[[AssemblyAIServer], None]] = {
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS.keys())
 @pytest.mark.parametrize("in_word", [True, False])
+@beside(alone)
 def test_a_lost_connection_loses_no_word_and_repeats_none(stack, fault, in_word):
     talk = np.concatenate([sentence(1, 2, 3), sentence(4, 5, 6), sentence(7, 8, 9), sentence(10, 11)])
     cut_at = 16_000 * 24 // 10 if in_word else 16_000 * 38 // 10
@@ -93,6 +86,7 @@ def test_a_lost_connection_loses_no_word_and_repeats_none(stack, fault, in_word)
     assert len(stack.server.records) >= 2
 
 
+@beside(alone)
 def test_a_service_that_is_away_gets_everything_when_it_is_back(stack):
     stack.say(sentence(1, 2, 3))
     stack.server.faults.refuse_status = 503
@@ -109,6 +103,7 @@ def test_a_service_that_is_away_gets_everything_when_it_is_back(stack):
     assert stack.reports["1"].fault is None
 
 
+@beside(alone)
 def test_a_frozen_service_is_left_within_seconds(stack):
     stack.say(sentence(1, 2, 3))
     stack.server.freeze()
@@ -120,6 +115,7 @@ def test_a_frozen_service_is_left_within_seconds(stack):
     assert stack.heard() == list(range(1, 7))
 
 
+@beside(alone)
 def test_a_killed_gateway_loses_no_word_and_repeats_none(stack):
     talk = np.concatenate([sentence(1, 2, 3), sentence(4, 5, 6), sentence(7, 8, 9)])
     stack.say(talk[: 16_000 * 26 // 10])
@@ -132,6 +128,7 @@ def test_a_killed_gateway_loses_no_word_and_repeats_none(stack):
     assert stack.epochs["1"] == 2
 
 
+@beside(alone)
 def test_a_killed_broker_loses_no_word_and_repeats_none(stack):
     stack.say(sentence(1, 2, 3))
     stack.signal("broker-1", signal.SIGKILL)
@@ -142,6 +139,7 @@ def test_a_killed_broker_loses_no_word_and_repeats_none(stack):
     assert stack.heard() == list(range(1, 10))
 
 
+@beside(alone)
 def test_a_refused_key_is_told_and_not_tried_again_until_there_is_another(stack):
     stack.key = "wrong"
     stack.wait(lambda: "1" in stack.reports)
@@ -158,6 +156,7 @@ def test_a_refused_key_is_told_and_not_tried_again_until_there_is_another(stack)
     assert stack.reports["1"].fault is None or stack.wait(lambda: stack.reports["1"].fault is None) is None
 
 
+@beside(alone)
 def test_a_refused_stream_still_ends_when_it_is_stopped(stack):
     stack.key = "wrong"
     stack.say(sentence(1, 2))
@@ -166,6 +165,7 @@ def test_a_refused_stream_still_ends_when_it_is_stopped(stack):
     assert stack.reports["1"].fault.code == "auth-failed"
 
 
+@beside(alone)
 def test_nonsense_late_formatting_and_a_missing_termination_do_no_harm(stack):
     stack.server.rules.nonsense = True
     stack.server.rules.formatted_delay_s = None
@@ -176,6 +176,7 @@ def test_nonsense_late_formatting_and_a_missing_termination_do_no_harm(stack):
     assert stack.heard() == [1, 2, 3, 4, 5]
 
 
+@beside(alone)
 def test_a_second_worker_takes_the_stream_over_and_the_first_lets_go(stack):
     stack.say(np.concatenate([sentence(1, 2, 3), sentence(4, 5, 6)[:8000]]))
     stack.run("stt", "2")
@@ -186,6 +187,7 @@ def test_a_second_worker_takes_the_stream_over_and_the_first_lets_go(stack):
     assert stack.heard() == list(range(1, 10))
 
 
+@beside(alone)
 def test_a_gateway_that_is_told_to_end_gets_the_last_words_first(stack):
     stack.say(np.concatenate([sentence(1, 2, 3), speak([4, 5])]))
     stack.signal("stt-1", signal.SIGTERM)
@@ -194,6 +196,7 @@ def test_a_gateway_that_is_told_to_end_gets_the_last_words_first(stack):
     assert stack.server.records[0].terminated
 
 
+@beside(alone)
 def test_a_backlog_goes_no_faster_than_five_quarters(stack):
     stack.say(np.concatenate([sentence(n, n + 1, n + 2) for n in range(1, 16, 3)]), speed=None)
     begun_s = time.monotonic()
@@ -204,6 +207,7 @@ def test_a_backlog_goes_no_faster_than_five_quarters(stack):
     assert time.monotonic() - begun_s > (10 - at_once_s) / 1.25 - 0.5
 
 
+@beside(alone)
 def test_the_local_engine_is_found_by_its_file(stack):
     stack.engine = "local"
     stack.say(sentence(1, 2))
@@ -214,6 +218,7 @@ def test_the_local_engine_is_found_by_its_file(stack):
     stack.wait(lambda: stack.heard() == [1, 2])
 
 
+@beside(alone)
 def test_a_connection_lost_in_a_backlog_loses_no_word_though_more_was_sent_than_heard(stack):
     stack.server.rules.paced = True
     stack.say(np.concatenate([sentence(n, n + 1, n + 2) for n in range(1, 16, 3)]), speed=None)
@@ -224,6 +229,7 @@ def test_a_connection_lost_in_a_backlog_loses_no_word_though_more_was_sent_than_
     assert stack.heard() == list(range(1, 16))
 
 
+@beside(alone)
 def test_a_pro_model_with_its_wrong_word_edges_loses_no_word_and_repeats_none(stack):
     stack.server.rules.wrong_edges = True
     stack.signal("stt-1", signal.SIGTERM)
@@ -237,6 +243,7 @@ def test_a_pro_model_with_its_wrong_word_edges_loses_no_word_and_repeats_none(st
     assert len(stack.server.records) == 2
 
 
+@beside(alone)
 def test_a_session_that_expires_soon_is_replaced_between_two_turns(stack):
     stack.server.rules.max_session_s = 123.0
     stack.say(np.concatenate([sentence(n, n + 1, n + 2) for n in range(1, 13, 3)]))

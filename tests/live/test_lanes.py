@@ -3,42 +3,21 @@ and closes the connection; the account's limit is kept."""
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from functools import partial
 
 import numpy as np
 import pytest
 
-from causal.testing.assemblyai_server import AssemblyAIServer, in_thread
-from causal.testing.lone_gateway import KEY, LoneGateway
+from causal.testing.assemblyai_server import AssemblyAIServer
+from causal.testing.lone_gateway import alone
 from causal.testing.oracle_speech import silence, speak, understand
+from causal.testing.side_by_side import SideBySide
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform == "win32", reason="ipc sockets")]
 
-Make = Callable[..., LoneGateway]
-
-
-@pytest.fixture
-def server() -> Iterator[AssemblyAIServer]:
-    with in_thread(AssemblyAIServer(key=KEY)) as running:
-        yield running
-
-
-@pytest.fixture
-def stack(server: AssemblyAIServer) -> Iterator[LoneGateway]:
-    with TemporaryDirectory(prefix="causal") as folder, LoneGateway(Path(folder), server) as running:
-        yield running
-
-
-@pytest.fixture
-def sleepy(server: AssemblyAIServer) -> Iterator[LoneGateway]:
-    """Closes its connection after three seconds of silence."""
-    with (
-        TemporaryDirectory(prefix="causal") as folder,
-        LoneGateway(Path(folder), server, CAUSAL_IDLE_CLOSE_S="3") as running,
-    ):
-        yield running
+beside = SideBySide()
+sleepy = partial(alone, CAUSAL_IDLE_CLOSE_S="3")
+"""Closes its connection after three seconds of silence."""
 
 
 def sentences(first: int, last: int) -> np.ndarray:
@@ -60,6 +39,7 @@ def words_of(audio: bytes) -> list[int]:
     return [word.number for word in understand(np.frombuffer(audio, "<i2"))]
 
 
+@beside(alone)
 def test_after_an_outage_new_speech_comes_live_at_once_and_the_backlog_beside_it(stack):
     stack.say(sentences(1, 3))
     go_away(stack.server)
@@ -79,6 +59,7 @@ def test_after_an_outage_new_speech_comes_live_at_once_and_the_backlog_beside_it
     assert (seam, covered, to_chunk) == (again, again, None)
 
 
+@beside(alone)
 def test_what_is_said_without_a_pause_while_the_service_comes_back_is_told_once(stack):
     stack.say(sentences(1, 3))
     go_away(stack.server)
@@ -92,6 +73,7 @@ def test_what_is_said_without_a_pause_while_the_service_comes_back_is_told_once(
     assert len(stack.lanes()) == 2
 
 
+@beside(alone)
 def test_a_short_outage_is_sent_again_on_one_connection(stack):
     stack.say(sentences(1, 3))
     stack.server.abort_all()
@@ -104,6 +86,7 @@ def test_a_short_outage_is_sent_again_on_one_connection(stack):
 
 
 @pytest.mark.parametrize("what", ["stt-1", "broker-1"])
+@beside(alone)
 def test_a_kill_while_two_lanes_run_loses_no_word_and_repeats_none(stack, what):
     stack.say(sentences(1, 3))
     go_away(stack.server)
@@ -120,6 +103,7 @@ def test_a_kill_while_two_lanes_run_loses_no_word_and_repeats_none(stack, what):
     assert stack.heard() == list(range(1, 31))
 
 
+@beside(alone)
 def test_a_backlog_whose_connection_is_cut_again_and_again_stays_whole(stack):
     stack.say(sentences(1, 3))
     go_away(stack.server)
@@ -134,6 +118,7 @@ def test_a_backlog_whose_connection_is_cut_again_and_again_stays_whole(stack):
     assert stack.heard() == list(range(1, 31))
 
 
+@beside(alone)
 def test_silence_is_marked_so_that_a_resume_sends_only_seconds_of_it_again(stack):
     stack.server.rules.heartbeat_s = 1.0
     stack.say(sentences(1, 3))
@@ -149,6 +134,7 @@ def test_silence_is_marked_so_that_a_resume_sends_only_seconds_of_it_again(stack
     assert all(len(record.audio) < 19 * 32_000 for record in stack.server.records[1:])
 
 
+@beside(alone)
 def test_a_service_without_heartbeats_is_served_as_well(stack):
     stack.server.rules.heartbeat_s = 1e9
     stack.say(sentences(1, 6))
@@ -160,6 +146,7 @@ def test_a_service_without_heartbeats_is_served_as_well(stack):
     assert stack.heard() == list(range(1, 10))
 
 
+@beside(sleepy)
 def test_a_long_silence_closes_the_connection_and_speech_opens_it_with_a_second_before(sleepy):
     sleepy.say(sentences(1, 3))
     sleepy.say(silence(6000))
@@ -178,6 +165,7 @@ def test_a_long_silence_closes_the_connection_and_speech_opens_it_with_a_second_
     assert quiet_s == pytest.approx(1.0, abs=0.15)
 
 
+@beside(sleepy)
 def test_a_gateway_that_is_killed_in_a_long_silence_loses_no_word(sleepy):
     sleepy.say(sentences(1, 3))
     sleepy.say(silence(6000))
@@ -190,6 +178,7 @@ def test_a_gateway_that_is_killed_in_a_long_silence_loses_no_word(sleepy):
     assert sleepy.heard() == list(range(1, 7))
 
 
+@beside(sleepy)
 def test_words_that_the_room_hides_keep_the_connection_open(sleepy):
     murmur = np.concatenate([sentences(n, n + 2) for n in range(4, 13, 3)]) * 0.006
     sleepy.say(np.concatenate([sentences(1, 3), murmur]))
@@ -199,6 +188,7 @@ def test_words_that_the_room_hides_keep_the_connection_open(sleepy):
     assert len(sleepy.server.records) == 1
 
 
+@beside(sleepy)
 def test_a_stream_that_ends_in_a_long_silence_ends(sleepy):
     sleepy.say(sentences(1, 3))
     sleepy.say(silence(6000))
@@ -209,6 +199,7 @@ def test_a_stream_that_ends_in_a_long_silence_ends(sleepy):
     assert len(sleepy.server.records) == 1
 
 
+@beside(alone)
 def test_no_session_begins_without_permission_and_a_backlog_asks_for_its_own(stack):
     stack.permits = False
     stack.say(sentences(1, 6))
@@ -226,6 +217,7 @@ def test_no_session_begins_without_permission_and_a_backlog_asks_for_its_own(sta
     assert len(stack.server.records) == 2
 
 
+@beside(alone)
 def test_a_door_that_does_not_open_costs_no_permission(stack):
     go_away(stack.server)
     stack.say(sentences(1, 3))
@@ -237,21 +229,18 @@ def test_a_door_that_does_not_open_costs_no_permission(stack):
     assert len({wish["id"] for wish in stack.wishes if wish["live"]}) == 1
 
 
-def test_wrong_word_edges_at_a_seam_lose_no_word_and_repeat_none(server):
-    server.rules.wrong_edges = True
-    with (
-        TemporaryDirectory(prefix="causal") as folder,
-        LoneGateway(Path(folder), server, CAUSAL_SPEECH_MODEL="universal-3-6-pro") as stack,
-    ):
-        stack.say(sentences(1, 3))
-        go_away(server)
-        stack.say(sentences(4, 12))
-        come_back(server)
-        stack.say(sentences(13, 21))
-        stack.end()
-        stack.wait_done(30)
-        assert stack.heard() == list(range(1, 22))
-        assert len(stack.lanes()) == 2
+@beside(partial(alone, CAUSAL_SPEECH_MODEL="universal-3-6-pro"))
+def test_wrong_word_edges_at_a_seam_lose_no_word_and_repeat_none(stack):
+    stack.server.rules.wrong_edges = True
+    stack.say(sentences(1, 3))
+    go_away(stack.server)
+    stack.say(sentences(4, 12))
+    come_back(stack.server)
+    stack.say(sentences(13, 21))
+    stack.end()
+    stack.wait_done(30)
+    assert stack.heard() == list(range(1, 22))
+    assert len(stack.lanes()) == 2
 
 
 POLICIES = {
@@ -269,6 +258,7 @@ POLICIES = {
 
 
 @pytest.mark.parametrize(("fault", "code", "retrying", "sessions"), POLICIES.values(), ids=POLICIES.keys())
+@beside(alone)
 def test_each_way_of_closing_has_its_own_policy(stack, fault, code, retrying, sessions):
     stack.say(sentences(1, 3))
     fault(stack.server)

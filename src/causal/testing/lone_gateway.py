@@ -1,6 +1,6 @@
 """A gateway with a real broker and a real WebSocket service; the test plays the controller and the resampler.
 
-with LoneGateway(folder, server) as stack:
+with alone() as stack:
     stack.say(speak([1, 2, 3]))
     stack.end()
     stack.wait_done()
@@ -14,9 +14,10 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,7 +33,7 @@ from causal.messages.audio import CHUNK_SAMPLES
 from causal.messages.control import Assignment, StreamReport, Work
 from causal.paths import Paths
 
-from .assemblyai_server import AssemblyAIServer
+from .assemblyai_server import AssemblyAIServer, in_thread
 from .oracle_speech import to_s16
 from .waiting import until
 
@@ -40,6 +41,17 @@ STREAM = "s1/mic"
 KEY = "a-secret-key"
 LOUD = 100
 """A chunk with a sample above this is called active, as the resampler would."""
+
+
+@contextlib.contextmanager
+def alone(**settings: str) -> Iterator[LoneGateway]:
+    """A gateway with a speech service of its own, in a directory of its own. `settings` are `CAUSAL_*` variables."""
+    with (
+        in_thread(AssemblyAIServer(key=KEY)) as server,
+        tempfile.TemporaryDirectory(prefix="causal") as folder,
+        LoneGateway(Path(folder), server, **settings) as running,
+    ):
+        yield running
 
 
 class LoneGateway:
@@ -66,6 +78,7 @@ class LoneGateway:
         """How often the first gateway has asked for its work."""
         self.wishes: list[dict[str, Any]] = []
         """Permissions that were asked for."""
+        self._log = (folder / "log").open("w+b")
         self._settings = settings
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._push: dict[str, zmq.Socket[bytes]] = {}
@@ -81,7 +94,7 @@ class LoneGateway:
         self.run("stt")
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         for process in self.processes.values():
             if process.poll() is None:
                 process.kill()
@@ -90,6 +103,10 @@ class LoneGateway:
         self._controller.join(5)
         self._context.destroy(0)
         self._journal.close()
+        if error is not None:
+            self._log.seek(0)
+            error.add_note(self._log.read().decode("utf-8", "replace"))
+        self._log.close()
 
     # --- processes ---
 
@@ -105,7 +122,9 @@ class LoneGateway:
         command = [sys.executable, "-m", f"causal.{service}.app", "--no-respawn", "--instance", instance]
         if service == "broker":
             command = [sys.executable, "-c", "from causal.broker.app import main; main()"]
-        self.processes[f"{service}-{instance}"] = subprocess.Popen(command, env=environment)
+        self.processes[f"{service}-{instance}"] = subprocess.Popen(
+            command, env=environment, stdout=self._log, stderr=self._log
+        )
 
     def signal(self, name: str, number: int) -> None:
         self.processes[name].send_signal(number)
