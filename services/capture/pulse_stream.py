@@ -153,6 +153,8 @@ class PulseStream:
                 self._lose(self._explained(self._pa.context_errno(self._context), connected=True))
 
     def _samples_came(self, stream: int, waiting_bytes: int, _: Any) -> None:
+        if not self._portion.is_enough(self._read_frames + waiting_bytes // (4 * self._spec.channels)):
+            return
         now_ns, slept_ns = clock.now_ns(), clock.slept_ns()
         if slept_ns - self._slept_ns >= SLEPT_NS:
             self._tell_hole("suspended")
@@ -160,8 +162,7 @@ class PulseStream:
         self._slept_ns = slept_ns
         if self._start.asks(now_ns):
             self._let_go(self._pa.stream_update_timing_info(stream, self._on_timing, None))
-        enough = self._portion.is_enough(self._read_frames + waiting_bytes // (4 * self._spec.channels))
-        if enough and self._start.is_known(now_ns):
+        if self._start.is_known(now_ns):
             self._take_all(stream)
 
     def _timing_came(self, stream: int, success: int, _: Any) -> None:
