@@ -7,7 +7,8 @@ match what is wanted:
     wanted and not open      opened, and tried again: soon, then ever more slowly, and at each change of the devices
     lost                     closed, waited for, opened again: a new segment, reason `device-lost`
     silent without a word    opened again: reason `suspended`
-    another default          the new one is opened first, and taken where the old one ends: reason `moved`
+    another default          the new one is opened first, and taken where the old one ends: reason `moved`. An old one
+                             that falls silent meanwhile ends there, for its sound has moved too
     wanted by nobody         closed
 """
 
@@ -26,8 +27,8 @@ from .backend import Backend, told
 from .condition import Condition, condition_of
 from .drift import Drift
 from .intake import KEPT_NS, Intake
-from .level import Level
-from .line import AUDIBLE, Line, Track
+from .level import AUDIBLE, Level
+from .line import Line, Track
 from .listing import Listing
 from .ring import Ring
 from .watch import retry_after_s, should_reopen
@@ -106,6 +107,7 @@ class Hub:
         for line in list(self._lines.values()):
             self._tend(line, now_ns)
         for track in self._tracks.values():
+            self._part(track)
             self._switch(track, now_ns)
         self._close_unwanted()
 
@@ -176,6 +178,15 @@ class Hub:
                 device_id, backend, track.origin_ns, track.start_ns, drift=drift, quiet_since_ns=self._now_ns()
             )
         return self._lines[key]
+
+    def _part(self, track: Track) -> None:
+        """As soon as another line answers, the present one has it only as long as it is heard there."""
+        if track.line is None or track.line.intake is None:
+            return
+        if track.coming is not None and track.coming.answers:
+            track.line.intake.let_go(track.ring)
+        else:
+            track.line.intake.hold(track.ring)
 
     def _switch(self, track: Track, now_ns: int) -> None:
         """Takes the coming line where the present one ends, or at once when that one is lost."""

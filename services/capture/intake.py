@@ -14,6 +14,7 @@ from causal.errors import SourceError
 
 from .backend import DriverState, Samples
 from .drift import Drift
+from .level import audible_frames
 from .ring import Ring
 from .sample_clock import SampleClock
 
@@ -22,6 +23,10 @@ SLEPT_NS = 100 * NS_PER_MS
 
 KEPT_NS = NS_PER_S
 """More than a device may be behind another: what is still on its way from the old one when the new one is heard."""
+
+
+SILENT_NS = 10 * NS_PER_MS
+"""A shorter silence is part of a sound."""
 
 
 class Intake:
@@ -67,6 +72,8 @@ class Intake:
         self._rings: list[Ring] = []
         self._since_ns: dict[Ring, int] = {}
         """For rings that came over, until they have got their first sample."""
+        self._parting: dict[Ring, int] = {}
+        """Rings that are to be left, and since when."""
         self._rate_hz = 0
         self._channels = 0
         self._drift = drift or Drift()
@@ -97,8 +104,31 @@ class Intake:
         """When this returns, the ring gets nothing more."""
         with self._lock:
             if ring in self._rings:
-                self._rings.remove(ring)
-                self._since_ns.pop(ring, None)
+                self._leave(ring)
+
+    def let_go(self, ring: Ring) -> None:
+        """Another device is wanted instead, which is not heard yet: the ring is left where this one falls silent from
+        now on, for then its sound has gone to the other. What is missing until that one is heard is a gap."""
+        with self._lock:
+            if ring in self._rings:
+                self._parting.setdefault(ring, self._now_ns())
+
+    def hold(self, ring: Ring) -> None:
+        """This device is wanted after all."""
+        with self._lock:
+            self._parting.pop(ring, None)
+        if not self.feeds(ring):
+            self.attach(ring, ring.end_ns)
+
+    def feeds(self, ring: Ring) -> bool:
+        """Whether the ring gets what is heard."""
+        with self._lock:
+            return ring in self._rings
+
+    @property
+    def has_format(self) -> bool:
+        """Whether the device has said how it will deliver."""
+        return self._rate_hz > 0
 
     # The driver's side
 
@@ -117,10 +147,13 @@ class Intake:
         with self._lock:
             if stamp.broken:
                 self._kept.clear()
-            for ring in self._rings:
+            for ring in list(self._rings):
                 if stamp.broken:
                     ring.break_segment("suspended")
-                self._write(ring, samples, stamp.captured_ns)
+                if ring in self._parting:
+                    self._write_sound(ring, samples, stamp.captured_ns)
+                else:
+                    self._write(ring, samples, stamp.captured_ns)
             self._keep(samples, stamp.captured_ns)
         first, self.heard_ns = self.heard_ns is None, self._now_ns()
         (self._stir if first else self._wake)()
@@ -170,6 +203,23 @@ class Intake:
         if skip < len(samples):
             self._since_ns.pop(ring, None)
             ring.write(samples[skip:], captured_ns + skip * NS_PER_S // self._rate_hz)
+
+    def _write_sound(self, ring: Ring, samples: Samples, captured_ns: int) -> None:
+        """The samples up to where it falls silent, after it was said that the ring is to be left; then leaves it."""
+        owed = -((captured_ns - self._parting[ring]) * self._rate_hz // NS_PER_S)
+        stop = max(0, owed, audible_frames(samples))
+        if (len(samples) - stop) * NS_PER_S < SILENT_NS * self._rate_hz:
+            stop = len(samples)
+        if stop:
+            self._write(ring, samples[:stop], captured_ns)
+        if stop < len(samples):
+            self._leave(ring)
+            ring.fall_silent("moved")
+
+    def _leave(self, ring: Ring) -> None:
+        self._rings.remove(ring)
+        self._since_ns.pop(ring, None)
+        self._parting.pop(ring, None)
 
     def _keep(self, samples: Samples, captured_ns: int) -> None:
         if self._kept_ns:

@@ -10,6 +10,9 @@ from .backend import Samples
 
 FLOOR_DBFS = -120.0
 
+AUDIBLE = 0.001
+"""Full scale 1.0: a microphone that is switched off in hardware may still hum below this."""
+
 
 class Level:
     """Measures blocks of float32 samples, full scale 1.0."""
@@ -39,6 +42,12 @@ class Level:
         taken = (_dbfs(math.sqrt(mean)), _dbfs(self._peak))
         self._squares, self._count, self._peak = 0.0, 0, 0.0
         return taken
+
+
+def audible_frames(samples: Samples) -> int:
+    """How many frames there are up to the last that can be heard."""
+    loud = np.flatnonzero(np.abs(samples).max(axis=1) > AUDIBLE)
+    return int(loud[-1]) + 1 if len(loud) else 0
 
 
 def _dbfs(amplitude: float) -> float:

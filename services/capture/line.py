@@ -17,9 +17,6 @@ from .ring import Ring
 SEAM_WITHIN_NS = NS_PER_S // 2
 """A device that has said nothing for so long is left at once: the next one need not reach back to its end."""
 
-AUDIBLE = 0.001
-"""Full scale 1.0: a microphone that is switched off in hardware may still hum below this."""
-
 
 @dataclass(eq=False)
 class Line:
@@ -41,6 +38,11 @@ class Line:
     """When it was last heard; before that, when it was first wanted."""
     over: bool = False
     """A file that has ended, or failed: it is not opened again."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is open, and will deliver."""
+        return self.intake is not None and self.intake.lost is None and self.intake.has_format
 
     @property
     def heard(self) -> bool:
@@ -72,12 +74,15 @@ class Track:
         return self.source in KINDS
 
     def may_change(self, now_ns: int) -> bool:
-        """Whether `coming` can take over: it is heard since before `line` ends, or `line` says nothing anyhow."""
+        """Whether `coming` can take over: it is heard since before `line` ends, or `line` says nothing anyhow, or
+        has been left."""
         if self.line is None or self.coming is None:
             return False
         if self.line.intake is None:
             return True
         if self.coming.intake is None or not self.coming.heard:
             return False
+        if not self.line.intake.feeds(self.ring):
+            return True
         quiet_ns = now_ns - (self.line.intake.heard_ns or 0)
         return quiet_ns > SEAM_WITHIN_NS or self.coming.intake.reaches(self.ring.end_ns)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from causal.clock import NS_PER_S
-from causal.testing.hub_bench import BLOCK_NS, HubBench
+from causal.testing.hub_bench import BLOCK_FRAMES, BLOCK_NS, HubBench
 
 
 @pytest.fixture
@@ -61,6 +61,57 @@ def test_the_new_default_takes_over_on_the_frame_where_the_old_one_ends(bench):
     assert 0 <= seam_ns <= NS_PER_S / 44_100
     assert len(new.samples) == pytest.approx(2205 * 0.2, abs=1)
     assert ring.held(5).captured_ns == began_ns + BLOCK_NS
+
+
+def test_when_the_old_default_falls_silent_what_the_new_one_played_before_it_was_heard_is_a_gap(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    ring = bench.add("s/mic", "mic")
+    bench.hear("fake:a", 2)
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    asked_ns = bench.now_ns
+    bench.now_ns += BLOCK_NS
+    moving = np.full((BLOCK_FRAMES, 1), 0.5, np.float32)
+    moving[BLOCK_FRAMES // 2 :] = 0.0
+    bench.source.deliver("fake:a", moving, asked_ns)
+    bench.hub.tick()
+    bench.hear("fake:a", 3, level=0.0)
+    bench.hear("fake:b", 2)
+    assert bench.source.is_open("fake:a") == 0
+    assert bench.segments("s/mic") == ["", "moved"]
+    assert ring.heard_ns == 4.5 * BLOCK_NS
+    old, new = ring.held(2), ring.held(4)
+    assert old.captured_ns + len(old.samples) * NS_PER_S // 48_000 == asked_ns + BLOCK_NS // 2
+    assert new.captured_ns == asked_ns + 4 * BLOCK_NS
+
+
+def test_a_silent_default_is_not_left_for_one_that_cannot_be_opened(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    ring = bench.add("s/mic", "mic")
+    bench.hear("fake:a")
+    bench.source.refused.add("fake:b")
+    bench.source.make_default("fake:b")
+    bench.hear("fake:a", 5, level=0.0)
+    assert ring.heard_ns == 6 * BLOCK_NS
+    assert bench.segments("s/mic") == [""]
+
+
+def test_a_silent_default_that_was_left_and_is_the_default_again_has_lost_nothing(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    ring = bench.add("s/mic", "mic")
+    bench.hear("fake:a")
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    bench.hear("fake:a", 3, level=0.0)
+    assert ring.heard_ns == BLOCK_NS
+    bench.source.make_default("fake:a")
+    bench.hear("fake:a")
+    assert ring.heard_ns == 5 * BLOCK_NS
+    held = [ring.held(n) for n in range(ring.tail, ring.head) if len(ring.held(n).samples)]
+    assert [h.captured_ns for h in held[1:]] == [h.captured_ns + BLOCK_NS for h in held[:-1]]
 
 
 def test_a_new_default_is_taken_at_once_when_the_old_one_has_stopped_talking(bench):

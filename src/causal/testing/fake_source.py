@@ -31,6 +31,8 @@ class FakeSource:
         self.block_ms = block_ms
         self.problem: Exception | None = None
         """Raised by `devices` and `open` while it is set."""
+        self.refused: set[str] = set()
+        """Ids that cannot be opened."""
         self.opened: list[str] = []
         """The ids of all openings, in order."""
         self._devices: dict[str, Device] = {}
@@ -50,7 +52,10 @@ class FakeSource:
         self.opened.append(device_id)
         stream = FakeStream(self, device_id, listener)
         self._streams.append(stream)
-        if device := self._devices.get(device_id):
+        device = self._devices.get(device_id)
+        if device_id in self.refused:
+            listener.on_lost(SourceError("device-unavailable", f"{device_id} cannot be opened", retryable=True))
+        elif device is not None:
             listener.on_format(device.rate_hz, device.channels)
         else:
             listener.on_lost(SourceError("device-not-found", f"there is no {device_id}", retryable=True))
