@@ -37,11 +37,13 @@ def seams_ms(ears) -> list[float]:
     ]
 
 
-def test_the_seam_of_a_changed_default_is_shorter_than_50_ms(server, ears_on):
+def test_the_seam_of_a_changed_default_is_shorter_than_50_ms(server, tmp_path, ears_on):
     names = ["speakers", "headphones"]
     server.add_sink("headphones")
+    players = [server.play(tone(tmp_path, 800), name) for name in names]
     with ears_on(server.server) as ears:
-        ears.listen("system")
+        ring = ears.listen("system")
+        ears.until(lambda: ring.head and ears.blocks()[-1].samples.any())
         ears.hear(0.5)
         for n in range(1, 5):
             server.pactl("set-default-sink", names[n % 2])
@@ -49,6 +51,9 @@ def test_the_seam_of_a_changed_default_is_shorter_than_50_ms(server, ears_on):
             ears.hear(0.3)
         assert ears.reasons() == ["moved"] * 4
         assert all(-1.0 < seam_ms < WIDEST_SEAM_MS for seam_ms in seams_ms(ears))
+    for player in players:
+        player.kill()
+        player.wait()
 
 
 def test_whatever_comes_and_goes_the_session_hears_the_right_devices_and_leaks_nothing(
