@@ -8,7 +8,7 @@ PYTHON := .venv/bin/python
 ready = @python=$$(scripts/find-python) && "$$python" scripts/environment.py $(1)
 endif
 
-.PHONY: help demo run test test-wine check bench soak fmt
+.PHONY: help demo run test test-wine check bench soak soak-engine fmt
 
 help:
 	@echo "make demo        plays a recording through Causal and shows the live transcript"
@@ -18,6 +18,7 @@ help:
 	@echo "make check       ruff and mypy"
 	@echo "make bench       measures, and writes bench/results"
 	@echo "make soak        lets things fail for MINUTES=60 with SEED=1, and writes bench/results/soak.md"
+	@echo "make soak-engine kills and freezes the local engine and others for MINUTES=12 while real speech plays"
 	@echo "make fmt         formats the code"
 
 demo:
@@ -59,6 +60,10 @@ bench:
 soak:
 	$(call ready,test)
 	$(PYTHON) bench/soak.py --minutes $(or $(MINUTES),60) --seed $(or $(SEED),1)
+
+soak-engine:
+	$(call ready,test)
+	$(PYTHON) bench/engine_faults.py --minutes $(or $(MINUTES),12) --seed $(or $(SEED),1)
 
 fmt:
 	$(call ready,test)

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import os
 import statistics
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
 
 import click
+import fault_delays
 import page
 import soak_vitals
 
 from causal.testing.fault_laboratory import Laboratory, Outcome
 from causal.testing.fault_schedule import SERVICE_FAULTS, TARGETS, plan
-from causal.testing.live_delay import Delay
 
 PROCFILE = page.ROOT / "Procfile"
 SHOWN = 20
@@ -73,7 +72,7 @@ def parts(outcome: Outcome) -> list[str]:
         *wrong(outcome),
         JUDGED,
         "## After each kind of fault",
-        page.table(["fault", "times", "latest word, s", "live again, worst, s", "not before the next"], late(outcome)),
+        page.table(fault_delays.HEAD, fault_delays.rows(outcome.delays)),
         COLUMNS,
         *([f"Not possible here: {_told(outcome.skipped)}."] if outcome.skipped else []),
         "## What the processes held",
@@ -100,8 +99,8 @@ def figures(outcome: Outcome) -> list[list[object]]:
         *[[f"worst time error, {source}, ms", worst, "≤ 20"] for source, worst in verdict.worst_error_ms.items()],
         ["gaps", ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or 0, ""],
         ["gaps without a fault that costs one", len(outcome.unexplained), 0],
-        ["live again after a worker was killed, worst, s", _worst(outcome.delays, "kill"), "≤ 3"],
-        ["live again after the service's return, worst, s", _worst(outcome.delays, *SERVICE_FAULTS), "≤ 3"],
+        ["live again after a worker was killed, worst, s", fault_delays.worst(outcome.delays, "kill"), "≤ 3"],
+        ["live again after the service's return, worst, s", fault_delays.worst(outcome.delays, *SERVICE_FAULTS), "≤ 3"],
         ["memory of all processes, last quarter against second", soak_vitals.change(outcome.vitals, "rss_mb"), "≤ 5 %"],
         ["descriptors of all, last quarter against second", soak_vitals.change(outcome.vitals, "descriptors"), "≤ 5 %"],
         ["the jsonl sink's file", outcome.sink or "each event once, in order", "each event once, in order"],
@@ -118,29 +117,6 @@ def wrong(outcome: Outcome) -> list[str]:
     lines += [f"nobody said {number} at {start_ms} ms of {source}" for source, number, start_ms in verdict.strays]
     lines += [f"unexplained: {gap}" for gap in outcome.unexplained]
     return ["\n".join(f"- {line}" for line in lines[:SHOWN])] if lines else []
-
-
-def late(outcome: Outcome) -> list[list[object]]:
-    """A row a kind of fault."""
-    kinds = defaultdict(list)
-    for delay in outcome.delays:
-        label = delay.label.split()[0] if "-two" in delay.label else delay.label
-        kinds["any, while the service was away" if delay.in_another else label].append(delay)
-    rows: list[list[object]] = []
-    for kind, delays in sorted(kinds.items()):
-        again = _again(delays)
-        worst_s = max(delay.worst_ms for delay in delays) / 1000
-        rows.append([kind, len(delays), worst_s, max(again, default="-"), len(delays) - len(again)])
-    return rows
-
-
-def _worst(delays: Sequence[Delay], *kinds: str) -> object:
-    """Of the faults of these kinds that happened while the service was there."""
-    return max(_again([d for d in delays if d.label.split()[0] in kinds and not d.in_another]), default="-")
-
-
-def _again(delays: Sequence[Delay]) -> list[float]:
-    return [delay.live_again_ms / 1000 for delay in delays if delay.live_again_ms is not None]
 
 
 def _told(skipped: dict[str, str]) -> str:

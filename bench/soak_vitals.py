@@ -17,6 +17,7 @@ MINUTE_S = 60.0
 def by_quarter(vitals: Sequence[Vital]) -> list[list[object]]:
     """A row a service's workers, one for all parents, one for the sum of all: median memory and descriptors."""
     groups = {name: [v for v in vitals if v.service == name and v.is_worker] for name in SERVICES}
+    groups = {name: group for name, group in groups.items() if group}
     groups["a parent"] = [v for v in vitals if not v.is_worker]
     groups["all together"] = _sums(vitals)
     return [[name, *_medians(vitals, group)] for name, group in groups.items()]

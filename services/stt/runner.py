@@ -37,6 +37,10 @@ PATIENCE_S = 3.0
 """How long the local engine may take to appear before it is an error."""
 KNOCK_S = 1.0
 """A door that does not open costs nobody anything: it is tried again so soon."""
+ENGINE_KNOCK_S = 0.25
+"""That of the local engine, which is restarted within a second."""
+ENGINE_REST_S = 5.0
+"""The longest wait for a local engine whose sessions die soon after they began, as often as that may be."""
 PERMIT_S = 30.0
 """So long a permission that was not used holds."""
 BAD_ENDS = 3
@@ -222,7 +226,7 @@ class Runner:
         wait_s = self._backoff.ended(
             clock.now_s(),
             at_least_s=failure.wait_s,
-            at_most_s=None if outcome.opened else KNOCK_S,
+            at_most_s=_longest_wait_s(outcome.opened, target.is_engine),
             at_once=failure.at_once,
         )
         given_up = failure.max_tries is not None and self._backoff.tries > failure.max_tries
@@ -275,3 +279,10 @@ class Runner:
         until_s = clock.now_s() + wait_s
         while not self._home.must_end and (left_s := until_s - clock.now_s()) > 0:
             await asyncio.sleep(min(left_s, LOOK_AGAIN_S))
+
+
+def _longest_wait_s(opened: bool, is_engine: bool) -> float | None:
+    """Before the next connection; `None`: as long as a service may be left alone."""
+    if opened:
+        return ENGINE_REST_S if is_engine else None
+    return ENGINE_KNOCK_S if is_engine else KNOCK_S

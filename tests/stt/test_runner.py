@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -21,7 +22,7 @@ from causal.stt.finals import FinalQueue
 from causal.stt.health import Health
 from causal.stt.lane import Lane, Tile
 from causal.stt.options import Key, Options
-from causal.stt.runner import PREROLL_CHUNKS, Runner
+from causal.stt.runner import ENGINE_KNOCK_S, PREROLL_CHUNKS, Runner
 from causal.stt.supply import Supply
 from causal.stt.surroundings import Surroundings
 from causal.stt.target import Target
@@ -30,6 +31,7 @@ from causal.testing.waiting import until_async
 
 STREAM = "s/mic"
 SOMEWHERE = Target(Options(address="ws://127.0.0.1:9", model="universal-streaming-english"), Key("k"), is_engine=False)
+ENGINE = replace(SOMEWHERE, is_engine=True)
 NO_KEY = CausalError("auth-failed", "there is no key", "set one")
 NO_ENGINE = EngineError("the engine is not there", "wait")
 
@@ -222,6 +224,24 @@ def test_an_engine_that_is_not_there_yet_is_waited_for_before_it_is_an_error(str
         assert (stream.runner.health.fault.retrying, stream.runner.health.speech) == (True, "connecting")
 
     stream.story(tell)
+
+
+def test_an_engine_that_is_being_restarted_is_knocked_at_often(stream, monkeypatch):
+    waits: list[float] = []
+
+    async def rest(_: Runner, wait_s: float) -> None:
+        waits.append(wait_s)
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Runner, "_rest", rest)
+    stream.target = ENGINE
+    stream.hear(True, 1)
+
+    async def tell() -> None:
+        await until_async(lambda: len(waits) >= 8)
+
+    stream.story(tell)
+    assert max(waits) <= ENGINE_KNOCK_S
 
 
 def test_a_stopped_stream_ends_although_there_is_nowhere_to_connect_to(stream):

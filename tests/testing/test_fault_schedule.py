@@ -3,6 +3,7 @@ from itertools import pairwise
 import pytest
 
 from causal.testing.fault_schedule import (
+    ENGINE_TARGETS,
     FIRST_S,
     LAST_S,
     LONG_FAULTS,
@@ -58,6 +59,14 @@ def test_an_hour_kills_and_freezes_every_worker():
 
 def test_only_chosen_kinds_come():
     assert {fault.kind for fault in plan(1, 10, ["kill", "abort"])} == {"kill", "abort"}
+
+
+def test_around_the_engine_its_workers_are_killed_and_frozen_and_nothing_else_happens():
+    faults = plan(1, 60, targets=ENGINE_TARGETS)
+    assert {fault.kind for fault in faults} == set(ENGINE_TARGETS)
+    for kind, targets in ENGINE_TARGETS.items():
+        assert {fault.target for fault in faults if fault.kind == kind} == set(targets)
+    assert not any(fault.costs_a_gap for fault in faults)
 
 
 def test_whatever_happens_to_capture_or_a_device_may_cost_a_gap():

@@ -1,6 +1,7 @@
 import pytest
 
-from causal.testing.live_delay import Arrival, Span, delays
+from causal.testing.live_delay import Arrival, Delay, Span, first_sights
+from causal.testing.live_delay import delays as delays_of
 from causal.testing.oracle_speech import WORD_MS
 from causal.testing.utterances import EVERY_MS, Utterance, words_of
 
@@ -17,6 +18,10 @@ def shown(utterances: list[Utterance], delay_ms: float) -> list[Arrival]:
         for one in utterances
         for which, number in enumerate(one.words)
     ]
+
+
+def delays(utterances: list[Utterance], arrivals: list[Arrival], faults: list[Span]) -> list[Delay]:
+    return delays_of(first_sights(utterances, arrivals), faults)
 
 
 def test_the_worst_delay_is_that_of_words_said_between_two_faults():

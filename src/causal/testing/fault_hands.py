@@ -19,6 +19,8 @@ from .small_disk import SmallDisk
 from .stack import Stack
 
 Do = Callable[[psutil.Process], None]
+Way = Callable[[str, float], contextlib.AbstractContextManager[None]]
+"""To what, and for how long: a fault, from its beginning to its end."""
 
 SPARE_SCRIPT = SCRIPT + "load-module module-null-sink sink_name=spare format=float32le norewinds=1\n"
 """With another pair of loudspeakers, which nothing plays into: the default while the first are unplugged."""
@@ -29,13 +31,11 @@ FIND_WITHIN_S = 3.0
 
 
 @dataclass(frozen=True)
-class Hands:
+class WorkerHands:
+    """Kills and freezes processes."""
+
     stack: Stack
-    server: AssemblyAIServer
-    pulse: PrivatePulse
-    disk: SmallDisk
-    clocks: MachineClocks
-    chance: random.Random = field(default_factory=lambda: random.Random(1))
+    chance: random.Random = field(default_factory=lambda: random.Random(1), kw_only=True)
     """Chooses between the workers of a service."""
 
     def do(self, fault: Fault) -> None:
@@ -53,29 +53,13 @@ class Hands:
                     found.append(process)
         return found
 
-    def _ways(self) -> dict[str, Callable[[str, float], contextlib.AbstractContextManager[None]]]:
+    def _ways(self) -> dict[str, Way]:
         return {
             "kill": self._kill,
             "kill-two": self._kill_two,
             "freeze": self._freeze,
             "freeze-all": self._freeze_all,
-            "refuse": self._refuse,
-            "close": self._close,
-            "error": self._error,
-            "abort": self._abort,
-            "silence": self._silence,
-            "stall": self._stall,
-            "nonsense": self._nonsense,
-            "outage": self._be_away,
-            "unplug": self._unplug,
-            "suspend": self._suspend,
-            "sound-server": self._restart_sound_server,
-            "disk-full": self._fill_disk,
-            "clock-jump": self._set_clock,
-            "sleep": self._sleep,
         }
-
-    # --- workers ---
 
     @contextlib.contextmanager
     def _kill(self, service: str, _: float) -> Iterator[None]:
@@ -117,6 +101,34 @@ class Hands:
         found = self.stack.until(do, FIND_WITHIN_S, f"a worker of {service}")
         assert found is not None
         return found
+
+
+@dataclass(frozen=True)
+class Hands(WorkerHands):
+    """All that the laboratory can do."""
+
+    server: AssemblyAIServer
+    pulse: PrivatePulse
+    disk: SmallDisk
+    clocks: MachineClocks
+
+    def _ways(self) -> dict[str, Way]:
+        return super()._ways() | {
+            "refuse": self._refuse,
+            "close": self._close,
+            "error": self._error,
+            "abort": self._abort,
+            "silence": self._silence,
+            "stall": self._stall,
+            "nonsense": self._nonsense,
+            "outage": self._be_away,
+            "unplug": self._unplug,
+            "suspend": self._suspend,
+            "sound-server": self._restart_sound_server,
+            "disk-full": self._fill_disk,
+            "clock-jump": self._set_clock,
+            "sleep": self._sleep,
+        }
 
     # --- the speech service ---
 

@@ -12,38 +12,36 @@ user starts them.
 from __future__ import annotations
 
 import contextlib
-import json
-import time
+import functools
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import psutil
 import soundfile
 
 from causal import clock
-from causal.messages import Event, Gap, SessionStatus, TranscriptFinal, TranscriptPartial
+from causal.messages import Gap, TranscriptFinal, TranscriptPartial
 
 from .assemblyai_server import AssemblyAIServer, in_thread
 from .assemblyai_session import Rules
 from .event_record import Came, EventRecord, stored
+from .fault_course import Done, FaultCourse, end_session, look_at_sink, session_started_ns
 from .fault_hands import SPARE_SCRIPT, Hands
 from .fault_judge import Verdict, judge, numbers_in, unexplained
-from .fault_schedule import LAST_S, Fault
-from .live_delay import Arrival, Delay, Span, delays
+from .fault_schedule import Fault
+from .live_delay import Arrival, Delay, Span, delays, first_sights
 from .machine_clocks import MachineClocks
+from .mouth import RATE_HZ as MOUTH_RATE_HZ
 from .mouth import Mouth
 from .oracle_speech import RATE_HZ
 from .pulse_server import PrivatePulse
 from .small_disk import SmallDisk
 from .stack import Stack
 from .utterances import EVERY_MS, Utterance, sound_of, words_of
-from .vitals import Vital, vitals
+from .vitals import Vital
 
 PROCESSES = ("broker", "control", "resample", "stt", "capture", "jsonl")
 SESSION_S = 200.0
@@ -56,11 +54,8 @@ SLACK_MS = {"mic": 25.0}
 """The microphone is a remapped monitor: it hears a sample when the sink renders it, up to a block of 50 ms before it
 sounds, and nobody knows how much."""
 HEARD_WITHIN_S = 20.0
-END_WITHIN_S = 600.0
-SINK_WITHIN_S = 10.0
 BLOCKS = 50
 """The file is written so many utterances at a time."""
-WATCH_S = 5.0
 DISK_MB = 64
 DISK_MB_PER_MINUTE = 8
 FILE_WITHIN_S = 180.0
@@ -100,7 +95,6 @@ class Laboratory:
         self._procfile = procfile
         self._opened = contextlib.ExitStack()
         self._started_ns = 0
-        self._late_s = 0.0
 
     def __enter__(self) -> Self:
         rules = Rules(wrong_edges=self._wrong_edges, max_session_s=SESSION_S)
@@ -142,27 +136,25 @@ class Laboratory:
         if self.clocks.missing:
             outcome.skipped |= dict.fromkeys(("clock-jump", "sleep"), self.clocks.missing)
         session = self._begin()
-        self._started_ns = _started_ns(stored(self.stack.paths, session))
-        mouths = {source: Mouth(self.pulse.server, sink, VOICES[source]) for source, sink in SINKS.items()}
+        self._started_ns = session_started_ns(stored(self.stack.paths, session))
+        mouths = {source: self._mouth(source) for source in SINKS}
+        course = FaultCourse(self.stack, self.hands, self._minutes)
         with contextlib.ExitStack() as speaking:
             for mouth in mouths.values():
                 speaking.enter_context(mouth)
-            begun_s = time.monotonic()
-            with ThreadPoolExecutor() as beside:
-                waiting = [
-                    self._suffer(fault, begun_s, tell, beside)
-                    for fault in faults
-                    if fault.kind not in outcome.skipped and self._is_due(fault, begun_s, outcome)
-                ]
-                self._wait_until(begun_s + 60 * self._minutes, begun_s, outcome)
-                done = [happened.result() for happened in waiting]
+            done = course.run([fault for fault in faults if fault.kind not in outcome.skipped], tell)
+        outcome.vitals, outcome.loads = course.vitals, course.loads
         self.stack.until(self._file_is_over, FILE_WITHIN_S, "the end of the file")
-        outcome.ended = self._end(session)
+        outcome.ended = end_session(self.stack, session)
         self._judge(session, mouths, done, outcome)
-        outcome.sink = self._look_at_sink()
+        outcome.sink = look_at_sink(self.stack)
         return outcome
 
     # --- the run ---
+
+    def _mouth(self, source: str) -> Mouth:
+        speech = functools.partial(sound_of, voice=VOICES[source], rate_hz=MOUTH_RATE_HZ)
+        return Mouth(self.pulse.server, SINKS[source], speech)
 
     def _begin(self) -> str:
         """Starts the session; returns when all of it is heard."""
@@ -199,53 +191,9 @@ class Laboratory:
     def _utterances_in_file(self) -> int:
         return round(60_000 * self._minutes / EVERY_MS)
 
-    def _is_due(self, fault: Fault, begun_s: float, outcome: Outcome) -> bool:
-        """Waits for a fault's time; False when that is too late. On a machine that stood still the others come later
-        too, so that there is always as much time between them."""
-        self._wait_until(begun_s + fault.at_s + self._late_s, begun_s, outcome)
-        now_s = time.monotonic() - begun_s
-        self._late_s = max(0.0, now_s - fault.at_s)
-        return now_s <= 60 * self._minutes - LAST_S
-
-    def _suffer(
-        self, fault: Fault, begun_s: float, tell: Callable[[str], None], beside: ThreadPoolExecutor
-    ) -> Future[tuple[Fault, int, int]]:
-        """Lets a fault happen; waits for its end, unless it is a long one. The result is when that was, on this
-        process's capture clock."""
-        tell(f"{time.monotonic() - begun_s:7.1f} s  {fault}" + (f", {fault.length_s} s" if fault.length_s else ""))
-        happened = beside.submit(self._let_happen, fault)
-        if not fault.is_long:
-            happened.result()
-        return happened
-
-    def _let_happen(self, fault: Fault) -> tuple[Fault, int, int]:
-        began_ns = clock.now_ns()
-        self.hands.do(fault)
-        return fault, began_ns, clock.now_ns()
-
-    def _wait_until(self, until_s: float, begun_s: float, outcome: Outcome) -> None:
-        while (left_s := until_s - time.monotonic()) > 0:
-            newest_s = outcome.vitals[-1].at_s if outcome.vitals else float("-inf")
-            if time.monotonic() - begun_s - newest_s >= WATCH_S:
-                outcome.vitals += vitals(self.stack, begun_s)
-                outcome.loads.append(psutil.getloadavg()[0])
-            time.sleep(min(0.2, left_s))
-
-    def _end(self, session: str) -> bool:
-        """Stops the session, and waits for the last words."""
-        until_s = time.monotonic() + END_WITHIN_S
-        while time.monotonic() < until_s:
-            with contextlib.suppress(TimeoutError):
-                reply = self.stack.ask("stop", within_s=20.0, session=session, timeout_s=10.0)
-                if reply.get("state") == "ended":
-                    return True
-        return False
-
     # --- the judgement ---
 
-    def _judge(
-        self, session: str, mouths: dict[str, Mouth], done: Sequence[tuple[Fault, int, int]], outcome: Outcome
-    ) -> None:
+    def _judge(self, session: str, mouths: dict[str, Mouth], done: Sequence[Done], outcome: Outcome) -> None:
         events = stored(self.stack.paths, session)
         started_ns = self._started_ns
 
@@ -273,28 +221,13 @@ class Laboratory:
             for fault, began, ended in done
         ]
         live = [utterance for utterance in said if utterance.source in SINKS]  # a file waits while nobody reads it
-        outcome.delays = delays(live, _arrivals(self.record.came, on_line), outcome.spans)
+        outcome.delays = delays(first_sights(live, _arrivals(self.record.came, on_line)), outcome.spans)
         outcome.unexplained = unexplained(outcome.gaps, outcome.spans)
 
     def _said_by_file(self) -> list[Utterance]:
         voice = VOICES["file"]
         numbers = range(self._utterances_in_file())
         return [Utterance("file", number, words_of(number, voice), number * EVERY_MS) for number in numbers]
-
-    def _look_at_sink(self) -> str:
-        head = len(stored(self.stack.paths))
-        path = self.stack.paths.data / "transcripts" / "transcript.jsonl"
-
-        def seqs() -> list[int]:
-            return [json.loads(line)["seq"] for line in path.read_text("utf-8").splitlines()]
-
-        with contextlib.suppress(TimeoutError):
-            self.stack.until(lambda: seqs()[-1:] == [head], SINK_WITHIN_S)
-        found = seqs()
-        if found == list(range(1, head + 1)):
-            return ""
-        missing = sorted(set(range(1, head + 1)) - set(found))
-        return f"{len(found)} lines for {head} events; missing {missing[:10]}, {len(found) - len(set(found))} twice"
 
 
 def _arrivals(came: Iterable[Came], on_line: Callable[[int], float]) -> list[Arrival]:
@@ -304,10 +237,3 @@ def _arrivals(came: Iterable[Came], on_line: Callable[[int], float]) -> list[Arr
         if isinstance(one.event, TranscriptFinal | TranscriptPartial)
         for number, start_ms in numbers_in(one.event)
     ]
-
-
-def _started_ns(events: Iterable[Event]) -> int:
-    """The session's start on the capture clock, by the wall clock: to a millisecond."""
-    started_at = next(event.started_at for event in events if isinstance(event, SessionStatus))
-    ago_ns = time.time_ns() - round(datetime.fromisoformat(started_at).timestamp() * clock.NS_PER_S)
-    return clock.now_ns() - ago_ns

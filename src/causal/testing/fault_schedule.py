@@ -10,7 +10,7 @@ second kill of `kill-two` falls into the restart after the first.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 WORKERS = ("broker", "control", "resample", "stt", "sink", "capture")
@@ -37,6 +37,13 @@ TARGETS: dict[str, tuple[str, ...]] = {
 }
 """To what each kind of fault may be done. A clock jumps to so many seconds from the right time, and stays there until
 the next jump. So many seconds the machine sleeps."""
+
+ENGINE_TARGETS: dict[str, tuple[str, ...]] = {
+    "kill": ("engine", "engine", "engine", "broker", "control", "resample", "stt"),
+    "kill-two": tuple(f"engine {other}" for other in ("broker", "control", "resample", "stt", "engine")),
+    "freeze": ("engine", "engine", "stt"),
+}
+"""What goes wrong around the local engine; what stands there more often comes more often."""
 
 LENGTHS_S: dict[str, tuple[float, float]] = {
     "kill-two": (0.05, 1.0),
@@ -97,9 +104,12 @@ class Fault:
         return " ".join(filter(None, (self.kind, self.target)))
 
 
-def plan(seed: int, minutes: float, kinds: Sequence[str] = tuple(TARGETS)) -> list[Fault]:
-    """Faults for so many minutes, one every 5 to 15 s. Each kind comes once before any comes again, as far as
-    an outage permits."""
+def plan(
+    seed: int, minutes: float, kinds: Sequence[str] = (), targets: Mapping[str, Sequence[str]] = TARGETS
+) -> list[Fault]:
+    """Faults for so many minutes, one every 5 to 15 s; all kinds in `targets`, or those that are named. Each kind comes
+    once before any comes again, as far as an outage permits."""
+    kinds = kinds or tuple(targets)
     chance = random.Random(seed)
     others = [kind for kind in kinds if kind not in SERVICE_FAULTS]
     faults: list[Fault] = []
@@ -117,7 +127,7 @@ def plan(seed: int, minutes: float, kinds: Sequence[str] = tuple(TARGETS)) -> li
             bag.remove(kind)
         length_s = chance.uniform(*LENGTHS_S.get(kind, (0.0, 0.0)))
         over_s = at_s + length_s + REST_S
-        faults.append(Fault(round(at_s, 2), kind, chance.choice(TARGETS[kind]), round(length_s, 2)))
+        faults.append(Fault(round(at_s, 2), kind, chance.choice(targets[kind]), round(length_s, 2)))
         if kind in LONG_FAULTS:
             away_until_s, over_s = over_s, at_s + REST_S
         at_s = max(at_s + chance.uniform(*SPACING_S), over_s)

@@ -1,4 +1,7 @@
-"""How late words came, after each fault. No I/O: what was said and what arrived come in, figures go out."""
+"""How late words came, after each fault. No I/O: what was said and what arrived come in, figures go out.
+
+delays(first_sights(said, arrivals), faults)
+"""
 
 from __future__ import annotations
 
@@ -58,23 +61,26 @@ class Delay:
 
 
 @dataclass(frozen=True)
-class _Word:
+class Sight:
+    """A word that was said, and when it was first seen."""
+
     source: str
     start_ms: float
+    end_ms: float
     at_ms: float
 
     @property
     def delay_ms(self) -> float:
-        return self.at_ms - self.start_ms - WORD_MS
+        return self.at_ms - self.end_ms
 
 
-def delays(said: Iterable[Utterance], arrivals: Iterable[Arrival], faults: Sequence[Span]) -> list[Delay]:
+def delays(words: Sequence[Sight], faults: Sequence[Span]) -> list[Delay]:
     """One entry a fault; words that never came are not counted here."""
-    words = _first_sights(said, arrivals)
     return [_after(fault, faults, words) for fault in faults]
 
 
-def _first_sights(said: Iterable[Utterance], arrivals: Iterable[Arrival]) -> list[_Word]:
+def first_sights(said: Iterable[Utterance], arrivals: Iterable[Arrival]) -> list[Sight]:
+    """Of each word of the utterances that came."""
     came: dict[tuple[str, int], list[Arrival]] = defaultdict(list)
     for arrival in arrivals:
         came[arrival.source, arrival.number].append(arrival)
@@ -84,11 +90,11 @@ def _first_sights(said: Iterable[Utterance], arrivals: Iterable[Arrival]) -> lis
             start_ms = utterance.word_ms(which)
             times = [a.at_ms for a in came[utterance.source, number] if abs(a.start_ms - start_ms) < NEAR_MS]
             if times:
-                words.append(_Word(utterance.source, start_ms, min(times)))
+                words.append(Sight(utterance.source, start_ms, start_ms + WORD_MS, min(times)))
     return words
 
 
-def _after(fault: Span, faults: Sequence[Span], words: Sequence[_Word]) -> Delay:
+def _after(fault: Span, faults: Sequence[Span], words: Sequence[Sight]) -> Delay:
     later = (other.begin_ms for other in faults if other.begin_ms > fault.begin_ms and other.begin_ms >= fault.ready_ms)
     end_ms = min(later, default=float("inf"))
     meanwhile = [word for word in words if fault.begin_ms <= word.start_ms < end_ms]

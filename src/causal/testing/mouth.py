@@ -1,6 +1,6 @@
-"""A voice that speaks utterances into a sound server, and knows when each was to be heard.
+"""A voice that speaks into a sound server, one utterance after the other, and knows when each was to be heard.
 
-    with Mouth(pulse.server, "speakers", source="system", voice=1) as mouth:
+    with Mouth(pulse.server, "speakers", lambda number: sound_of(number, 1, RATE_HZ)) as mouth:
         ...
     for said in mouth.said():
 
@@ -15,13 +15,15 @@ import statistics
 import threading
 import time
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from causal import clock
+import numpy as np
+import numpy.typing as npt
 
-from .utterances import LENGTH_MS, sound_of
+from causal import clock
 
 RATE_HZ = 48_000
 PIECE = RATE_HZ // 20
@@ -45,12 +47,17 @@ FLOAT32LE = 5
 PLAYBACK = 1
 NOT_GIVEN = 0xFFFFFFFF
 
+Speech = Callable[[int], npt.NDArray[np.float32]]
+"""The utterance of a number: mono, at `RATE_HZ`; zeros at its end are the pause before the next."""
+
 
 @dataclass(frozen=True)
 class Said:
     number: int
     start_ns: int
     """On the capture clock."""
+    length_ns: int
+    """Without the pause after it."""
     whole: bool
     """False: the loudspeaker went or stood still meanwhile, so nobody can say whether it was to be heard."""
     timed: bool
@@ -61,7 +68,8 @@ class Said:
 class _Run:
     """One stream to the server: which utterance begins at which frame, and which frame was to be heard when."""
 
-    begins: list[tuple[int, int]] = field(default_factory=list)
+    begins: list[tuple[int, int, int]] = field(default_factory=list)
+    """Utterance, first frame, frames without the pause."""
     frames: list[int] = field(default_factory=list)
     offsets_ns: list[int] = field(default_factory=list)
     """For each of `frames`: when it was heard, less its distance from frame 0."""
@@ -70,8 +78,8 @@ class _Run:
 class Mouth:
     """Speaks from `__enter__` to `__exit__`, which lets the last utterance come to its end."""
 
-    def __init__(self, server: str, sink: str, voice: int) -> None:
-        self.voice = voice
+    def __init__(self, server: str, sink: str, speech: Speech) -> None:
+        self._speech = speech
         self._server = server.encode()
         self._sink = sink.encode()
         self._runs: list[_Run] = []
@@ -92,7 +100,7 @@ class Mouth:
 
     def said(self) -> list[Said]:
         """All utterances whose beginning left the mouth."""
-        return [_said(run, number, frame) for run in self._runs for number, frame in run.begins]
+        return [_said(run, *begin) for run in self._runs for begin in run.begins]
 
     def _speak(self) -> None:
         while not self._ending.is_set():
@@ -129,8 +137,9 @@ class Mouth:
         waiting = b"\0" * (4 * round(SETTLE_S * RATE_HZ))
         while waiting or not self._ending.is_set():
             if not waiting:
-                run.begins.append((self._number, written))
-                waiting = sound_of(self._number, self.voice, RATE_HZ).tobytes()
+                sound = self._speech(self._number)
+                run.begins.append((self._number, written, len(np.trim_zeros(sound, "b"))))
+                waiting = sound.tobytes()
                 self._number += 1
             piece, waiting = waiting[: 4 * PIECE], waiting[4 * PIECE :]
             if self._pulse.pa_simple_write(stream, piece, len(piece), None):
@@ -150,9 +159,9 @@ class Mouth:
             run.offsets_ns.append(now_ns - frame * clock.NS_PER_S // RATE_HZ)
 
 
-def _said(run: _Run, number: int, frame: int) -> Said:
+def _said(run: _Run, number: int, frame: int, frames: int) -> Said:
     """When an utterance was heard, by the answers around it."""
-    end = frame + LENGTH_MS / 1000 * RATE_HZ
+    end = frame + frames
     around = _answers(run, frame - AROUND_S * RATE_HZ, end + AROUND_S * RATE_HZ)
     medians_ns = [
         round(statistics.median(answers or around or run.offsets_ns[-1:] or [0]))
@@ -167,6 +176,7 @@ def _said(run: _Run, number: int, frame: int) -> Said:
     return Said(
         number,
         medians_ns[0] + frame * clock.NS_PER_S // RATE_HZ,
+        frames * clock.NS_PER_S // RATE_HZ,
         whole=complete and len(around) >= ANSWERS and max(around) - min(around) <= STALLED_NS,
         timed=max(medians_ns) - min(medians_ns) <= SHIFT_NS,
     )

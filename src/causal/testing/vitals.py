@@ -12,7 +12,7 @@ import psutil
 
 from .stack import Stack
 
-SERVICES = ("broker", "control", "resample", "stt", "capture", "sink")
+SERVICES = ("broker", "control", "engine", "resample", "stt", "capture", "sink")
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,19 @@ import subprocess
 import sys
 import time
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from causal import clock
 from causal.testing import pulse_server
 from causal.testing.machine_clocks import MachineClocks
-from causal.testing.mouth import SETTLE_S, Mouth
+from causal.testing.mouth import RATE_HZ, SETTLE_S, Mouth
 from causal.testing.oracle_speech import understand
 from causal.testing.small_disk import SmallDisk
-from causal.testing.utterances import EVERY_MS, STEP_MS, words_of
+from causal.testing.utterances import EVERY_MS, STEP_MS, sound_of, words_of
 
 VOICE = 1
-RATE_HZ = 48_000
 
 pytestmark = [
     pytest.mark.live,
@@ -29,10 +30,14 @@ pytestmark = [
 ]
 
 
+def speech(number: int) -> npt.NDArray[np.float32]:
+    return sound_of(number, VOICE, RATE_HZ)
+
+
 def test_what_a_mouth_says_is_heard_when_it_says_so(pulse_own, ears_on):
     with ears_on(pulse_own.server) as ears:
         ring = ears.listen("system")
-        with Mouth(pulse_own.server, "speakers", VOICE) as mouth:
+        with Mouth(pulse_own.server, "speakers", speech) as mouth:
             ears.hear(SETTLE_S + 2 * EVERY_MS / 1000)
         ears.hear(0.5)
         first = ring.held(ring.tail)
@@ -49,7 +54,7 @@ def test_what_a_mouth_says_is_heard_when_it_says_so(pulse_own, ears_on):
 
 
 def test_what_a_loudspeaker_did_not_say_whole_is_not_called_whole(pulse_own):
-    with Mouth(pulse_own.server, "speakers", VOICE) as mouth:
+    with Mouth(pulse_own.server, "speakers", speech) as mouth:
         time.sleep(SETTLE_S + 1.0)  # in the middle of the first utterance, by the clock of the server
         pulse_own.pactl("suspend-sink", "speakers", "1")
         time.sleep(1.0)
@@ -61,7 +66,7 @@ def test_what_a_loudspeaker_did_not_say_whole_is_not_called_whole(pulse_own):
 
 
 def test_a_mouth_speaks_on_with_the_next_utterance_when_its_loudspeaker_is_back(pulse_own):
-    with Mouth(pulse_own.server, "speakers", VOICE) as mouth:
+    with Mouth(pulse_own.server, "speakers", speech) as mouth:
         time.sleep(SETTLE_S + 0.5)  # in the middle of the first utterance
         pulse_own.kill()
         pulse_own.start()

@@ -1,0 +1,34 @@
+"""How late words came after faults, as a table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from causal.testing.live_delay import Delay
+
+HEAD = ["fault", "times", "latest word, s", "live again, worst, s", "not before the next"]
+
+
+def rows(delays: Iterable[Delay]) -> list[list[object]]:
+    """A row a kind of fault."""
+    kinds = defaultdict(list)
+    for delay in delays:
+        label = delay.label.split()[0] if "-two" in delay.label else delay.label
+        kinds["any, while the service was away" if delay.in_another else label].append(delay)
+    table: list[list[object]] = []
+    for kind, several in sorted(kinds.items()):
+        again = live_again_s(several)
+        worst_s = max(delay.worst_ms for delay in several) / 1000
+        table.append([kind, len(several), worst_s, max(again, default="-"), len(several) - len(again)])
+    return table
+
+
+def worst(delays: Iterable[Delay], *kinds: str) -> object:
+    """Live again after the faults of these kinds that happened while the service was there, in seconds."""
+    return max(live_again_s([d for d in delays if d.label.split()[0] in kinds and not d.in_another]), default="-")
+
+
+def live_again_s(delays: Sequence[Delay]) -> list[float]:
+    """Of each fault after which words were live before the next."""
+    return [delay.live_again_ms / 1000 for delay in delays if delay.live_again_ms is not None]
