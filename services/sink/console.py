@@ -6,6 +6,7 @@ import sys
 
 from causal.messages import Event
 from causal.rendering import view_for
+from causal.subscription import TRANSCRIPT
 
 from .output import Output, OutputBusy
 from .sink import SinkOptions
@@ -18,6 +19,7 @@ class ConsoleSink:
         del options  # what is told is chosen before it comes here
         self._encoding = sys.stdout.encoding or "utf-8"
         self._view = view_for(sys.stdout.fileno())
+        self.ephemeral = TRANSCRIPT if self._view.shows_partials else ()
         self._output = Output(sys.stdout.fileno())
 
     def open(self) -> None:

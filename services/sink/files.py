@@ -61,6 +61,8 @@ class _Open:
 class FileSink:
     """Keeps the events of the sessions that are going on, and of 8 that have ended. One thread."""
 
+    ephemeral = ()
+
     def __init__(self, options: SinkOptions, kind: str) -> None:
         self._kind = kind
         self._render: Callable[[Transcript], str] = FORMATS[kind]

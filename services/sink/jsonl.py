@@ -31,6 +31,8 @@ SYNC_EVERY_S = 1.0
 class JsonlSink:
     """Appends to a file, `DATA_DIR/transcripts/transcript.jsonl` unless told otherwise; `-` is standard output."""
 
+    ephemeral = ()
+
     def __init__(self, options: SinkOptions) -> None:
         self._output = Output(sys.stdout.fileno()) if options.out == "-" else None
         self._path = Path(options.out).absolute() if options.out else default_path(options)

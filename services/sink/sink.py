@@ -5,8 +5,8 @@ with `SinkOptions`, opens it, and gives it the events; where it stood when it wa
 what to do when its disk is full is not its business.
 
 Besides, a sink may have `flush` (see `Flushing`), `fault` and `queues` (see `Reporting`), and two class attributes:
-`ephemeral`, the ephemeral types it wants instead of `causal.subscription.TRANSCRIPT`, and `parameters`, a sequence of
-`click.Option`, whose values it finds in `SinkOptions.own`.
+`ephemeral`, the ephemeral types it wants instead of `causal.subscription.TRANSCRIPT` (none, if it only stores: partials
+then do not wake it), and `parameters`, a sequence of `click.Option`, whose values it finds in `SinkOptions.own`.
 """
 
 from __future__ import annotations

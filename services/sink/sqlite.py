@@ -89,6 +89,8 @@ PRAGMA user_version = {VERSION};
 class SqliteSink:
     """Writes `DATA_DIR/transcripts/transcript.sqlite` unless told otherwise. Keeps what came since the last flush."""
 
+    ephemeral = ()
+
     def __init__(self, options: SinkOptions) -> None:
         self._path = Path(options.out).absolute() if options.out else _default_path(options)
         self._is_stdout = options.out == "-"

@@ -47,6 +47,7 @@ class Delivered(msgspec.Struct):
 class WebhookSink:
     """Keeps at most 1000 events that are not delivered; then it is closed, and opened when half of them are."""
 
+    ephemeral = ()
     parameters = (
         click.Option(["--url"], envvar="CAUSAL_WEBHOOK_URL", required=True, help="Where to."),
         click.Option(

@@ -221,6 +221,11 @@ class View:
         self._width = width
         self._screen = Screen()
 
+    @property
+    def shows_partials(self) -> bool:
+        """Whether lines that change are shown too."""
+        return self._width is not None
+
     def on(self, event: Event) -> str:
         """What an event changes."""
         return self._show(self._renderer.lines(event))

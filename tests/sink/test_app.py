@@ -20,6 +20,11 @@ def test_our_sinks_enter_by_the_door_for_all() -> None:
     assert {"console", "jsonl"} <= set(names())
 
 
+@pytest.mark.parametrize("name", ["jsonl", "txt", "md", "srt", "vtt", "sqlite", "webhook"])
+def test_a_sink_that_only_stores_is_not_woken_by_partials(name: str) -> None:
+    assert getattr(find(name), "ephemeral", None) == ()
+
+
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     result = CliRunner().invoke(main, ["jsnol"])
     assert result.exit_code == 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from causal.messages import Event, SessionStatus, TranscriptFinal, TranscriptPartial
 from causal.sink.console import ConsoleSink
 from causal.sink.sink import SinkOptions
+from causal.subscription import TRANSCRIPT
 
 
 def said(kind: type[TranscriptPartial | TranscriptFinal], text: str) -> Event:
@@ -35,3 +38,12 @@ def test_what_was_written_before_a_failure_is_not_written_again(capfd: pytest.Ca
         sink.write(said(TranscriptFinal, "Once."))
         sink.close()
     assert capfd.readouterr().out.count("Once.") == 1
+
+
+def test_partials_are_wanted_only_where_they_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ConsoleSink(SinkOptions(Path())).ephemeral == ()
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb"), os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr("sys.stdout", terminal)
+        monkeypatch.setenv("TERM", "xterm")
+        assert ConsoleSink(SinkOptions(Path())).ephemeral == TRANSCRIPT
