@@ -60,7 +60,7 @@ class OwnEnd:
 
 
 class OneLoop:
-    """Closes all its sockets on exit."""
+    """On exit it says bye to the broker, which else would wait for more when it ends, and closes all its sockets."""
 
     def __init__(self, folder: Path | Paths) -> None:
         """`folder` is for the data; or the directories of a stack that runs already, to talk to."""
@@ -80,6 +80,9 @@ class OneLoop:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._publisher is not None:
+            self._publisher.say_bye()
+            self._publisher.close()
         self.context.destroy(linger=0)
         shutil.rmtree(self._own, ignore_errors=True)
 
