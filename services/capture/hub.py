@@ -180,7 +180,7 @@ class Hub:
         return self._lines[key]
 
     def _part(self, track: Track) -> None:
-        """As soon as another line answers, the present one has it only as long as it is heard there."""
+        """As soon as another line answers, the present one is heard only as long as it says something."""
         if track.line is None or track.line.intake is None:
             return
         if track.coming is not None and track.coming.answers:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,8 +26,24 @@ KEPT_NS = NS_PER_S
 """More than a device may be behind another: what is still on its way from the old one when the new one is heard."""
 
 
-SILENT_NS = 10 * NS_PER_MS
-"""A shorter silence is part of a sound."""
+SILENT_NS = 100 * NS_PER_MS
+"""A shorter silence is part of a sound: busy servers leave some hundredths of a second out."""
+
+MOVED_NS = NS_PER_S // 2
+"""A device that is to be left, and has been silent for so long, is left even if the other one is not heard yet."""
+
+
+@dataclass(slots=True)
+class _Parting:
+    """A ring that is to be left."""
+
+    since_ns: int
+    withheld: list[tuple[int, Samples]] = field(default_factory=list)
+    """The silence at the end, of `MOVED_NS` at most: heard if sound follows, else it was the other device's time."""
+
+    @property
+    def frames(self) -> int:
+        return sum(len(samples) for _, samples in self.withheld)
 
 
 class Intake:
@@ -72,8 +89,7 @@ class Intake:
         self._rings: list[Ring] = []
         self._since_ns: dict[Ring, int] = {}
         """For rings that came over, until they have got their first sample."""
-        self._parting: dict[Ring, int] = {}
-        """Rings that are to be left, and since when."""
+        self._parting: dict[Ring, _Parting] = {}
         self._rate_hz = 0
         self._channels = 0
         self._drift = drift or Drift()
@@ -107,23 +123,25 @@ class Intake:
                 self._leave(ring)
 
     def let_go(self, ring: Ring) -> None:
-        """Another device is wanted instead, which is not heard yet: the ring is left where this one falls silent from
-        now on, for then its sound has gone to the other. What is missing until that one is heard is a gap."""
+        """Another device is wanted instead, which is not heard yet. Where this one falls silent from now on, its sound
+        has gone to the other: what is missing until that one is heard is a gap."""
         with self._lock:
-            if ring in self._rings:
-                self._parting.setdefault(ring, self._now_ns())
+            if ring in self._rings and ring not in self._parting:
+                self._parting[ring] = _Parting(self._now_ns())
 
     def hold(self, ring: Ring) -> None:
         """This device is wanted after all."""
         with self._lock:
+            self._release(ring)
             self._parting.pop(ring, None)
-        if not self.feeds(ring):
+            left = ring not in self._rings
+        if left:
             self.attach(ring, ring.end_ns)
 
-    def feeds(self, ring: Ring) -> bool:
-        """Whether the ring gets what is heard."""
+    def has_fallen_silent(self, ring: Ring) -> bool:
+        """Whether a ring that is to be left gets nothing any more."""
         with self._lock:
-            return ring in self._rings
+            return ring not in self._rings or self._silent_ns(ring) >= SILENT_NS
 
     @property
     def has_format(self) -> bool:
@@ -149,6 +167,7 @@ class Intake:
                 self._kept.clear()
             for ring in list(self._rings):
                 if stamp.broken:
+                    self._forget(ring)
                     ring.break_segment("suspended")
                 if ring in self._parting:
                     self._write_sound(ring, samples, stamp.captured_ns)
@@ -163,6 +182,7 @@ class Intake:
         with self._lock:
             self._kept.clear()
             for ring in self._rings:
+                self._forget(ring)
                 if reason == "suspended":
                     ring.fall_silent(reason)
                 else:
@@ -205,16 +225,33 @@ class Intake:
             ring.write(samples[skip:], captured_ns + skip * NS_PER_S // self._rate_hz)
 
     def _write_sound(self, ring: Ring, samples: Samples, captured_ns: int) -> None:
-        """The samples up to where it falls silent, after it was said that the ring is to be left; then leaves it."""
-        owed = -((captured_ns - self._parting[ring]) * self._rate_hz // NS_PER_S)
-        stop = max(0, owed, audible_frames(samples))
-        if (len(samples) - stop) * NS_PER_S < SILENT_NS * self._rate_hz:
-            stop = len(samples)
+        """The samples up to where they fall silent, after it was said that the ring is to be left."""
+        parting = self._parting[ring]
+        owed = -((captured_ns - parting.since_ns) * self._rate_hz // NS_PER_S)
+        stop = min(len(samples), max(0, owed, audible_frames(samples)))
         if stop:
+            self._release(ring)
             self._write(ring, samples[:stop], captured_ns)
         if stop < len(samples):
-            self._leave(ring)
-            ring.fall_silent("moved")
+            silent_ns = captured_ns + stop * NS_PER_S // self._rate_hz
+            parting.withheld.append((silent_ns, np.array(samples[stop:])))
+            if self._silent_ns(ring) >= MOVED_NS:
+                self._leave(ring)
+                ring.fall_silent("moved")
+
+    def _silent_ns(self, ring: Ring) -> int:
+        return self._parting[ring].frames * NS_PER_S // self._rate_hz if ring in self._parting else 0
+
+    def _release(self, ring: Ring) -> None:
+        """The silence was one within a sound."""
+        if ring in self._parting:
+            for captured_ns, samples in self._parting[ring].withheld:
+                self._write(ring, samples, captured_ns)
+        self._forget(ring)
+
+    def _forget(self, ring: Ring) -> None:
+        if ring in self._parting:
+            self._parting[ring].withheld.clear()
 
     def _leave(self, ring: Ring) -> None:
         self._rings.remove(ring)

@@ -74,15 +74,14 @@ class Track:
         return self.source in KINDS
 
     def may_change(self, now_ns: int) -> bool:
-        """Whether `coming` can take over: it is heard since before `line` ends, or `line` says nothing anyhow, or
-        has been left."""
+        """Whether `coming` can take over: it is heard since before `line` ends, or `line` says nothing anyhow."""
         if self.line is None or self.coming is None:
             return False
         if self.line.intake is None:
             return True
         if self.coming.intake is None or not self.coming.heard:
             return False
-        if not self.line.intake.feeds(self.ring):
+        if self.line.intake.has_fallen_silent(self.ring):
             return True
         quiet_ns = now_ns - (self.line.intake.heard_ns or 0)
         return quiet_ns > SEAM_WITHIN_NS or self.coming.intake.reaches(self.ring.end_ns)

@@ -81,9 +81,37 @@ def test_when_the_old_default_falls_silent_what_the_new_one_played_before_it_was
     assert bench.source.is_open("fake:a") == 0
     assert bench.segments("s/mic") == ["", "moved"]
     assert ring.heard_ns == 4.5 * BLOCK_NS
-    old, new = ring.held(2), ring.held(4)
+    old, new = ring.held(2), ring.held(3)
     assert old.captured_ns + len(old.samples) * NS_PER_S // 48_000 == asked_ns + BLOCK_NS // 2
     assert new.captured_ns == asked_ns + 4 * BLOCK_NS
+
+
+def test_a_pause_in_what_the_old_default_still_plays_is_no_gap(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    ring = bench.add("s/mic", "mic")
+    bench.hear("fake:a")
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    bench.hear("fake:a", 3, level=0.0)
+    assert ring.heard_ns == BLOCK_NS
+    bench.hear("fake:a")
+    assert ring.heard_ns == 5 * BLOCK_NS
+    assert bench.segments("s/mic") == [""]
+
+
+def test_an_old_default_that_is_silent_for_long_is_left_for_a_new_one_that_delivers_late(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    ring = bench.add("s/mic", "mic")
+    bench.hear("fake:a")
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    bench.hear("fake:a", 20, level=0.0)
+    bench.hear("fake:b")
+    assert ring.heard_ns == 2 * BLOCK_NS
+    assert bench.segments("s/mic") == ["", "moved"]
+    assert ring.held(ring.head - 1).captured_ns == bench.now_ns - BLOCK_NS
 
 
 def test_a_silent_default_is_not_left_for_one_that_cannot_be_opened(bench):
