@@ -44,8 +44,8 @@ class Listener(Protocol):
         """Gives the lane an end amid speech, shortly before what was sent last; another session goes on from there.
         False where that cannot be."""
 
-    def heard(self) -> None:
-        """The service has said how far it is, or something that it heard."""
+    def heard(self, *, words: bool) -> None:
+        """The service has said how far it is, or something that it heard: `words`, or that there were none."""
 
     def sent(self, recorded: Recorded) -> None:
         """A chunk goes out."""
@@ -178,7 +178,7 @@ class Attempt:
             case Publish(fact):
                 self._publish(fact)
             case Advance(processed_ms):
-                self._listener.heard()
+                self._listener.heard(words=False)
                 self._advance(processed_ms)
             case RollOver():
                 self._roll_over_by_s = clock.now_s() + self._timing.pause_s
@@ -192,7 +192,7 @@ class Attempt:
         if isinstance(fact, Void):
             self._take_back(fact.order, scribe)
             return
-        self._listener.heard()
+        self._listener.heard(words=bool(fact.words))
         if fact.words:  # what the service hears is no silence, however quiet it is
             self._quiet_from = max(self._quiet_from, lane.index_at(fact.words[-1].end_ms) + 1)
         last = fact.words[-1] if fact.words else None

@@ -37,10 +37,12 @@ PATIENCE_S = 3.0
 """How long the local engine may take to appear before it is an error."""
 KNOCK_S = 1.0
 """A door that does not open costs nobody anything: it is tried again so soon."""
+REST_S = 30.0
+"""The longest wait for a service whose sessions die without a word, again and again: they cost money."""
 ENGINE_KNOCK_S = 0.25
 """That of the local engine, which is restarted within a second."""
 ENGINE_REST_S = 5.0
-"""The longest wait for a local engine whose sessions die soon after they began, as often as that may be."""
+"""The longest wait for a local engine whose sessions die without a word, as often as that may be."""
 PERMIT_S = 30.0
 """So long a permission that was not used holds."""
 BAD_ENDS = 3
@@ -112,8 +114,10 @@ class Runner:
     async def cut(self) -> bool:
         return self._live and await self._home.cut(self.queue)
 
-    def heard(self) -> None:
+    def heard(self, *, words: bool) -> None:
         self.health.well()
+        if words:
+            self._backoff.proved()
 
     def sent(self, recorded: Recorded) -> None:
         self._home.sent(recorded)
@@ -198,7 +202,7 @@ class Runner:
             self._permitted_to_s = 0.0
         failure = outcome.failure
         if failure is None:
-            self._backoff.ended(clock.now_s(), at_once=True)
+            self._backoff.finished()
             self._finish(outcome)
             return outcome.reached_end
         self._bad_ends += outcome.terminated
@@ -223,12 +227,13 @@ class Runner:
             self._home.say(self.queue, None, tile)
 
     async def _back_off(self, failure: Failure, outcome: Outcome, target: Target) -> bool:
-        wait_s = self._backoff.ended(
-            clock.now_s(),
-            at_least_s=failure.wait_s,
-            at_most_s=_longest_wait_s(outcome.opened, target.is_engine),
-            at_once=failure.at_once,
-        )
+        longest_s = _longest_wait_s(outcome.opened, target.is_engine)
+        if outcome.opened:
+            wait_s = self._backoff.ended(
+                clock.now_s(), at_least_s=failure.wait_s, at_most_s=longest_s, at_once=failure.at_once
+            )
+        else:
+            wait_s = self._backoff.shut(at_least_s=failure.wait_s, at_most_s=longest_s)
         given_up = failure.max_tries is not None and self._backoff.tries > failure.max_tries
         if given_up or not failure.retryable:
             self.health.complain(Fault(code=failure.code, message=failure.message, hint=failure.hint), "failed")
@@ -281,8 +286,8 @@ class Runner:
             await asyncio.sleep(min(left_s, LOOK_AGAIN_S))
 
 
-def _longest_wait_s(opened: bool, is_engine: bool) -> float | None:
-    """Before the next connection; `None`: as long as a service may be left alone."""
+def _longest_wait_s(opened: bool, is_engine: bool) -> float:
+    """Before the next connection, unless the service wants a longer one."""
     if opened:
-        return ENGINE_REST_S if is_engine else None
+        return ENGINE_REST_S if is_engine else REST_S
     return ENGINE_KNOCK_S if is_engine else KNOCK_S

@@ -36,12 +36,14 @@ class Span:
     begin_ms: float
     end_ms: float
     costs_a_gap: bool = False
+    of_service: bool = False
+    """The speech service is what fails."""
     hold_ms: float = 0.0
     """So long after its end the speech service wants no connection."""
 
     @property
     def ready_ms(self) -> float:
-        """From when on live words are owed again."""
+        """From when on live words are owed again, as far as this fault goes."""
         return self.end_ms + self.hold_ms
 
 
@@ -95,15 +97,16 @@ def first_sights(said: Iterable[Utterance], arrivals: Iterable[Arrival]) -> list
 
 
 def _after(fault: Span, faults: Sequence[Span], words: Sequence[Sight]) -> Delay:
-    later = (other.begin_ms for other in faults if other.begin_ms > fault.begin_ms and other.begin_ms >= fault.ready_ms)
+    owed_from_ms = _owed_from_ms(fault, faults)
+    later = (other.begin_ms for other in faults if other.begin_ms > fault.begin_ms and other.begin_ms >= owed_from_ms)
     end_ms = min(later, default=float("inf"))
     meanwhile = [word for word in words if fault.begin_ms <= word.start_ms < end_ms]
     again = []
     for source in {word.source for word in words}:
         live = [
-            word.at_ms - fault.ready_ms
+            word.at_ms - owed_from_ms
             for word in meanwhile
-            if word.source == source and word.start_ms >= fault.ready_ms and word.delay_ms <= LIVE_MS
+            if word.source == source and word.start_ms >= owed_from_ms and word.delay_ms <= LIVE_MS
         ]
         again.append(min(live, default=None))
     known = [ms for ms in again if ms is not None]
@@ -113,3 +116,12 @@ def _after(fault: Span, faults: Sequence[Span], words: Sequence[Sight]) -> Delay
         max(known) if known and len(known) == len(again) else None,
         any(other.begin_ms < fault.begin_ms < other.ready_ms for other in faults),
     )
+
+
+def _owed_from_ms(fault: Span, faults: Sequence[Span]) -> float:
+    """From when on live words are owed: not before every fault of the service is over that began before the service
+    might be asked. Nothing else puts it off."""
+    owed_ms = fault.ready_ms
+    while later_ms := [one.ready_ms for one in faults if one.of_service and one.begin_ms < owed_ms < one.ready_ms]:
+        owed_ms = max(later_ms)
+    return owed_ms
