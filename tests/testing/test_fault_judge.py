@@ -148,6 +148,15 @@ def test_an_utterance_of_a_loudspeaker_that_stumbled_may_be_late_or_cut_but_not_
     assert judge(utterances, finals + heard([last]) + heard([last], 60), []).repeated == [last]
 
 
+def test_what_comes_after_the_machine_s_sleep_of_an_utterance_amid_which_it_slept_is_no_stray():
+    slept_ms = 3_600_000.0
+    cut = Utterance(SOURCE, 3, words_of(3, 1), 1000.0 + 3 * EVERY_MS, sure=False, timed=False, late_ms=slept_ms)
+    finals = [*heard(said(3)), final([cut.words[0]], cut.start_ms), final([cut.words[2]], cut.word_ms(2) + slept_ms)]
+    assert judge([*said(3), cut], finals, []).is_flawless
+    later = final([cut.words[1]], cut.word_ms(1) + slept_ms + EVERY_MS)
+    assert judge([*said(3), cut], [*finals, later], []).strays
+
+
 def test_a_gap_needs_a_fault_that_may_cost_one_shortly_before_it():
     faults = [Span("kill capture", 50_000, 50_100, costs_a_gap=True), Span("kill stt", 90_000, 90_000)]
     soon, late = gap(50_200, 900), gap(91_000, 900)

@@ -161,9 +161,8 @@ def _place_pieces(said: Sequence[Utterance], words: Iterable[_Heard], found: dic
     """Finds what single words belong to; returns those that belong nowhere."""
     for word in words:
         places = [
-            (abs(word.start_ms - utterance.word_ms(which)), utterance.number, which)
+            (utterance.distance_ms(which, word.start_ms), utterance.number, which)
             for utterance in said
-            if abs(word.start_ms - utterance.start_ms) < NEAR_MS + 3 * STEP_MS
             for which in range(3)
             if utterance.words[which] == word.number
         ]

@@ -208,6 +208,7 @@ class Laboratory:
                 on_line(one.start_ns) - EARLY_MS.get(source, 0.0),
                 one.whole,
                 one.timed,
+                on_line(one.start_ns + one.late_ns) - on_line(one.start_ns),
             )
             for source, mouth in mouths.items()
             for one in mouth.said()

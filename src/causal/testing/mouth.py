@@ -62,6 +62,8 @@ class Said:
     """False: the loudspeaker went or stood still meanwhile, so nobody can say whether it was to be heard."""
     timed: bool
     """False: nobody can say when to some milliseconds."""
+    late_ns: int
+    """By so much it may have been heard later, then."""
 
 
 @dataclass
@@ -163,22 +165,25 @@ def _said(run: _Run, number: int, frame: int, frames: int) -> Said:
     """When an utterance was heard, by the answers around it."""
     end = frame + frames
     around = _answers(run, frame - AROUND_S * RATE_HZ, end + AROUND_S * RATE_HZ)
+    wide = _answers(run, frame - WIDE_S * RATE_HZ, end + WIDE_S * RATE_HZ) or run.offsets_ns[-1:] or [0]
+    median_ns = round(statistics.median(wide))
     medians_ns = [
-        round(statistics.median(answers or around or run.offsets_ns[-1:] or [0]))
+        statistics.median(answers or [median_ns])
         for answers in (
-            _answers(run, frame - WIDE_S * RATE_HZ, end + WIDE_S * RATE_HZ),
             _answers(run, frame - WIDE_S * RATE_HZ, frame),
             around,
             _answers(run, end, end + WIDE_S * RATE_HZ),
         )
     ]
+    timed = max(median_ns, *medians_ns) - min(median_ns, *medians_ns) <= SHIFT_NS
     complete = bool(run.frames) and run.frames[-1] > end + AROUND_S * RATE_HZ
     return Said(
         number,
-        medians_ns[0] + frame * clock.NS_PER_S // RATE_HZ,
+        (median_ns if timed else min(wide)) + frame * clock.NS_PER_S // RATE_HZ,
         frames * clock.NS_PER_S // RATE_HZ,
         whole=complete and len(around) >= ANSWERS and max(around) - min(around) <= STALLED_NS,
-        timed=max(medians_ns) - min(medians_ns) <= SHIFT_NS,
+        timed=timed,
+        late_ns=0 if timed else max(wide) - min(wide),
     )
 
 

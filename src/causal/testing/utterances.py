@@ -34,6 +34,8 @@ class Utterance:
     """False: the loudspeaker went or stood still meanwhile, so nobody can say whether it was to be heard."""
     timed: bool = True
     """False: the loudspeaker stumbled, so nobody can say when to some milliseconds, and a word may have been cut."""
+    late_ms: float = 0.0
+    """By so much its words may come later: the loudspeaker stood still, or the machine slept."""
 
     @property
     def end_ms(self) -> float:
@@ -42,6 +44,11 @@ class Utterance:
     def word_ms(self, which: int) -> float:
         """When a word begins."""
         return self.start_ms + which * STEP_MS
+
+    def distance_ms(self, which: int, start_ms: float) -> float:
+        """How far a time is from those at which a word may begin."""
+        word_ms = self.word_ms(which)
+        return max(0.0, word_ms - start_ms, start_ms - word_ms - self.late_ms)
 
 
 def words_of(number: int, voice: int) -> Words:
