@@ -38,9 +38,8 @@ log = logging.getLogger("causal.capture")
 TICK_S = 0.2
 IDLE_TICK_S = 0.5
 STOP_TICK_S = 0.05
-PERIOD_S = 1.0
-WATCHED_PERIOD_S = 0.2
-"""How often levels are told while somebody looks at them: each takes the turns of five processes."""
+ACTIVE_PERIOD_S = 0.2
+IDLE_PERIOD_S = 1.0
 STOP_WITHIN_S = 1.0
 
 STEP_BACK_S = 0.5
@@ -93,7 +92,7 @@ class Capture:
                 self._drop(stream)
         for assignment in assigned.values():
             self._carry_on(assignment)
-        self._link.period_s = WATCHED_PERIOD_S if self._outlets and work.watched else PERIOD_S
+        self._link.period_s = ACTIVE_PERIOD_S if self._outlets else IDLE_PERIOD_S
         if self._stop_s is None:
             self._timer.period_s = TICK_S if self._outlets else IDLE_TICK_S
         self._hub.tick()

@@ -46,8 +46,6 @@ MAX_HELD = 500
 SHUTDOWN_WITHIN_S = 10.0
 FAREWELL_WITHIN_S = 1.5
 """Within this each live worker asks once more, and is told to end."""
-WATCHED_FOR_S = 3.0
-"""Whoever asked for `status` is looking for so long: the page and `causal-ctl watch` ask once a second."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,6 @@ class Desk:
         self._farewell_by_s: float | None = None
         self._says_farewell = False
         self._told: set[tuple[str, str]] = set()
-        self._watched_until_s = float("-inf")
 
     def open(self, now: Now) -> list[Effect]:
         """What follows from what a former controller left."""
@@ -134,7 +131,6 @@ class Desk:
             case Stop():
                 return self._stop(ticket, request, now)
             case Status():
-                self._watched_until_s = now.monotonic_s + WATCHED_FOR_S
                 return [Answer(ticket, {"ok": True} | self._facts.about | self._status(now.monotonic_s))]
             case Sessions():
                 return [Answer(ticket, {"ok": True, "sessions": [_history_row(s) for s in self._facts.history()]})]
@@ -157,8 +153,7 @@ class Desk:
         before, granted = self._bucket.granted_s, self._bucket.grant(poll.wishes, now.monotonic_s)
         effects += [SaveGrants(self._bucket.granted_s)] if set(granted) - before.keys() else []
         sessions = tuple(session.id for session in self._crew.active()) if poll.service == "resample" else ()
-        watched = poll.service == "capture" and now.monotonic_s < self._watched_until_s
-        answer = Work(streams=work, key=key, granted=granted, sessions=sessions, watched=watched, shutdown=shutdown)
+        answer = Work(streams=work, key=key, granted=granted, sessions=sessions, shutdown=shutdown)
         return [*heard, *effects, Answer(ticket, {"ok": True} | wire.to_map(answer))]
 
     def _when_known(self, ticket: Ticket | None, request: List | Start, now: Now) -> list[Effect]:

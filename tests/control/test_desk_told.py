@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from causal.control.desk import WATCHED_FOR_S
 from causal.control.effects import (
     ReadSession,
     Ticket,
@@ -31,17 +30,6 @@ def test_changes_are_published_and_levels_pass_by():
     assert stack.statuses() == [("capturing", "idle")]
     levels = [emit.event.rms_dbfs for emit in stack.emitted if isinstance(emit.event, CaptureStatus)]
     assert levels == [-31.0, -32.0], "the first came with the change"
-
-
-def test_capture_tells_levels_often_while_somebody_asks_for_the_status():
-    stack = ready()
-    stack.start("mic")
-    assert not stack.poll("capture").watched
-    stack.ask(Status())
-    assert stack.poll("capture").watched
-    assert not stack.poll("resample").watched, "it has no levels"
-    stack.now_s += WATCHED_FOR_S
-    assert not stack.poll("capture").watched
 
 
 def test_a_status_is_put_together_from_all_workers():

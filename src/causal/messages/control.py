@@ -181,14 +181,12 @@ class Work(Message):
     """Wishes that may be carried out, by their id."""
     sessions: tuple[str, ...] = ()
     """All that have not ended, for resamplers only: whoever has their streams, their journals stay."""
-    watched: bool = False
-    """Capture only: somebody looks at the levels, so they are wanted five times a second."""
     shutdown: bool = False
     """The whole stack ends: finish and exit."""
 
     def __repr__(self) -> str:
         key = "…" if self.key else None
-        return f"Work(streams={self.streams!r}, {key=}, watched={self.watched}, shutdown={self.shutdown})"
+        return f"Work(streams={self.streams!r}, {key=}, shutdown={self.shutdown})"
 
 
 class SessionView(Message):

@@ -80,8 +80,7 @@ class SessionStatus(Event):
 
 
 class CaptureStatus(Event):
-    """How one stream is doing. Durable when `state` or `speech` changed, else in passing, for the levels: once a
-    second, five times while somebody asks for `status`."""
+    """How one stream is doing. Durable when `state` or `speech` changed, else five times a second for the levels."""
 
     device: str
     state: CaptureState
