@@ -46,7 +46,8 @@ ENGINE_REST_S = 5.0
 PERMIT_S = 30.0
 """So long a permission that was not used holds."""
 BAD_ENDS = 3
-"""So often a service may end without `Termination` and without a new final before its word is taken for the last."""
+"""So often a service may end without `Termination` and without a new final before its word is taken for the last. The
+local engine says it whenever it is done: one that does not was killed."""
 PREROLL_CHUNKS = 10
 """So much of a silence is sent before the speech that ends it."""
 YIELD_CHUNKS = 100
@@ -205,7 +206,7 @@ class Runner:
             self._backoff.finished()
             self._finish(outcome)
             return outcome.reached_end
-        self._bad_ends += outcome.terminated
+        self._bad_ends += outcome.terminated and not target.is_engine
         if outcome.reached_end and self._bad_ends >= BAD_ENDS:
             log.warning("%s: the service ends without Termination; taken as complete", self._home.assignment.stream)
             self._finish(outcome)

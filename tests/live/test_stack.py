@@ -19,9 +19,9 @@ pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
 SERVICES = ["broker", "control", "engine", "resample", "stt", "capture"]
 SINKS = ["console", "jsonl", "web"]
-JFK_AGAIN_MS = 5_300
-"""In jfk.wav somebody speaks from here to the end, 11 s, nearly without a pause."""
-LIVE_AGAIN_S = 10.0
+ASK_NOT_MS = 3_200
+"""Where the second sentence of jfk.wav begins."""
+LIVE_AGAIN_S = 15.0
 """5 s are promised, and bench/engine_faults.py measures them; a busy machine may take longer."""
 
 
@@ -124,7 +124,7 @@ def test_an_engine_killed_amid_speech_costs_no_word_and_new_ones_are_live_again(
     engine = stack.pid("engine")
     with EventRecord(stack.paths) as record:
         session = play(stack, samples / "jfk.wav", "")
-        stack.until(lambda: seen_from(record, JFK_AGAIN_MS), 20, "words amid a sentence")
+        stack.until(lambda: seen_from(record, ASK_NOT_MS), 20, "the second sentence")
         psutil.Process(engine).kill()
         killed_ns = clock.now_ns()
         killed_ms = (killed_ns - session_started_ns(stored(stack.paths, session))) / clock.NS_PER_MS

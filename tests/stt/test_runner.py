@@ -17,12 +17,14 @@ from causal.messages import Chunk, TranscriptFinal
 from causal.messages.audio import CHUNK_SAMPLES
 from causal.messages.control import Assignment
 from causal.stt import runner as runner_module
+from causal.stt.attempt import Outcome
 from causal.stt.backoff import Backoff
+from causal.stt.failures import lost
 from causal.stt.finals import FinalQueue
 from causal.stt.health import Health
 from causal.stt.lane import Lane, Tile
 from causal.stt.options import Key, Options
-from causal.stt.runner import ENGINE_KNOCK_S, PREROLL_CHUNKS, Runner
+from causal.stt.runner import BAD_ENDS, ENGINE_KNOCK_S, PREROLL_CHUNKS, Runner
 from causal.stt.supply import Supply
 from causal.stt.surroundings import Surroundings
 from causal.stt.target import Target
@@ -242,6 +244,22 @@ def test_an_engine_that_is_being_restarted_is_knocked_at_often(stream, monkeypat
 
     stream.story(tell)
     assert max(waits) <= ENGINE_KNOCK_S
+
+
+@pytest.mark.parametrize(("target", "taken"), [(SOMEWHERE, True), (ENGINE, False)])
+def test_a_service_that_never_says_termination_is_taken_at_its_word_but_not_an_engine_that_is_killed(
+    stream, monkeypatch, target, taken
+):
+    async def rest(_: Runner, _wait_s: float) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Runner, "_rest", rest)
+    died = Outcome(lost("1006"), opened=True, reached_end=True, terminated=True, idle=False)
+
+    async def ends() -> list[bool]:
+        return [await stream.runner._consider(died, target) for _ in range(2 * BAD_ENDS)]
+
+    assert any(asyncio.run(ends())) == taken
 
 
 def test_a_stopped_stream_ends_although_there_is_nowhere_to_connect_to(stream):
