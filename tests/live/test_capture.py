@@ -136,6 +136,7 @@ def test_a_file_that_does_not_exist_any_more_fails_with_its_name(stack, tmp_path
 def test_ctrl_c_ends_the_streams_in_order(stack):
     session = start(stack, "mic")
     stack.until(lambda: captured_ms(stack, session, "mic") > 500)
+    stack.until(lambda: journal(stack, f"{session}/mic")[0], what="the first chunk, on a busy machine")
     stack.stop()
     chunks, _ = journal(stack, f"{session}/mic")
     assert chunks[-1].end
