@@ -31,7 +31,7 @@ COLUMNS = (
     "and the next; while a worker or the service is away nothing can be seen. *Live again*: from the fault's end "
     "until microphone and loudspeakers had both shown a word in less than 2 s that was said after it; a word is said "
     "each 0.4 to 1.4 s, and counts in. After `refuse 429` the service is left alone for 30 s and after `close 1013` "
-    "for 5 s, as it asks; the time counts from then, or from the end of a fault of the service that began meanwhile. "
+    "for 5 s, as it asks; the time counts from then, or from the end of a fault that began meanwhile and goes on. "
     "After a restart of the sound server the voices are silent for 3 s, which counts in. *Not before the next*: the "
     "next fault came first. An `outage` goes on while other faults happen; those are told in a line of their own."
 )

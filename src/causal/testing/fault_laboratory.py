@@ -218,9 +218,7 @@ class Laboratory:
         outcome.gaps = [event for event in events if isinstance(event, Gap)]
         outcome.verdict = judge(said, finals, outcome.gaps, SLACK_MS, (1,) if self._wrong_edges else (0, 1, 2))
         outcome.spans = [
-            Span(
-                str(fault), on_line(began), on_line(ended), fault.costs_a_gap, fault.is_of_service, fault.hold_s * 1000
-            )
+            Span(str(fault), on_line(began), on_line(ended), fault.costs_a_gap, fault.hold_s * 1000)
             for fault, began, ended in done
         ]
         live = [utterance for utterance in said if utterance.source in SINKS]  # a file waits while nobody reads it

@@ -92,11 +92,6 @@ class Fault:
         return self.kind in LONG_FAULTS
 
     @property
-    def is_of_service(self) -> bool:
-        """Whether the speech service is what fails."""
-        return self.kind in SERVICE_FAULTS
-
-    @property
     def costs_a_gap(self) -> bool:
         return self.kind in DEVICE_FAULTS or "capture" in self.target
 

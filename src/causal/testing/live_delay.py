@@ -36,8 +36,6 @@ class Span:
     begin_ms: float
     end_ms: float
     costs_a_gap: bool = False
-    of_service: bool = False
-    """The speech service is what fails."""
     hold_ms: float = 0.0
     """So long after its end the speech service wants no connection."""
 
@@ -119,9 +117,9 @@ def _after(fault: Span, faults: Sequence[Span], words: Sequence[Sight]) -> Delay
 
 
 def _owed_from_ms(fault: Span, faults: Sequence[Span]) -> float:
-    """From when on live words are owed: not before every fault of the service is over that began before the service
-    might be asked. Nothing else puts it off."""
+    """From when on live words are owed: not while another fault goes on that began before the service might be
+    asked."""
     owed_ms = fault.ready_ms
-    while later_ms := [one.ready_ms for one in faults if one.of_service and one.begin_ms < owed_ms < one.ready_ms]:
+    while later_ms := [one.ready_ms for one in faults if one.begin_ms < owed_ms < one.ready_ms]:
         owed_ms = max(later_ms)
     return owed_ms
