@@ -40,6 +40,8 @@ class Failure:
     """Nothing is wrong: open the next connection without backoff."""
     on_speech: bool = False
     """Open the next connection only when there is audio to send."""
+    only_unsaid: bool = False
+    """After `Terminate` the service did all but say `Termination`: what it told may be all."""
 
 
 def _refused(code: Code, hint: str) -> Failure:

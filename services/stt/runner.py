@@ -45,9 +45,10 @@ ENGINE_REST_S = 5.0
 """The longest wait for a local engine whose sessions die without a word, as often as that may be."""
 PERMIT_S = 30.0
 """So long a permission that was not used holds."""
-BAD_ENDS = 3
-"""So often a service may end without `Termination` and without a new final before its word is taken for the last. The
-local engine says it whenever it is done: one that does not was killed."""
+UNSAID_ENDS = 3
+"""So often a service may leave `Termination` out, without a new final, before what it told is taken for all."""
+CUT_ENDS = 10
+"""So often the connection may be lost after `Terminate`, without a new final: that is no chance any more."""
 PREROLL_CHUNKS = 10
 """So much of a silence is sent before the speech that ends it."""
 YIELD_CHUNKS = 100
@@ -72,7 +73,7 @@ class Runner:
         self._target: Target | None = None
         self._permitted_to_s = 0.0
         self._idle = False
-        self._bad_ends = 0
+        self._unsaid_ends = self._cut_ends = 0
         self._blocked_s: float | None = None
 
     async def run(self) -> None:
@@ -128,7 +129,7 @@ class Runner:
             self._around.emit(event)
 
     def final(self, event: TranscriptFinal | None, tile: Tile) -> None:
-        self._bad_ends = 0
+        self._unsaid_ends = self._cut_ends = 0
         self._home.say(self.queue, event, tile)
 
     # --- one connection ---
@@ -206,8 +207,9 @@ class Runner:
             self._backoff.finished()
             self._finish(outcome)
             return outcome.reached_end
-        self._bad_ends += outcome.terminated and not target.is_engine
-        if outcome.reached_end and self._bad_ends >= BAD_ENDS:
+        self._unsaid_ends += failure.only_unsaid
+        self._cut_ends += outcome.terminated
+        if outcome.reached_end and (self._unsaid_ends >= UNSAID_ENDS or self._cut_ends >= CUT_ENDS):
             log.warning("%s: the service ends without Termination; taken as complete", self._home.assignment.stream)
             self._finish(outcome)
             return True

@@ -11,7 +11,7 @@ not end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from . import codec
@@ -137,6 +137,9 @@ class Close:
 
 Action = SendText | SendPing | GoLive | Publish | Advance | Warn | RollOver | Close
 
+NORMAL = 1000
+"""The code of a close in good order (RFC 6455, 7.4.1)."""
+
 _LATE = {
     "connect": "the speech service did not answer within {:.0f} s",
     "begin": "the speech service opened the connection, but no session within {:.0f} s",
@@ -172,6 +175,10 @@ class Session:
         return self._opened_unix_s > 0.0
 
     @property
+    def _is_draining(self) -> bool:
+        return self.state is State.TERMINATING
+
+    @property
     def has_open_turn(self) -> bool:
         return self._turns.has_open_turn
 
@@ -200,7 +207,7 @@ class Session:
             case _, Received(message) if self.state is not State.CONNECTING:
                 return self._hear(message, now_s)
             case _, Dropped(code, reason):
-                return self._end(classify(reason, code))
+                return self._end(replace(classify(reason, code), only_unsaid=self._is_draining and code == NORMAL))
             case _, WriteBegan():
                 self._deadlines["write"] = now_s + self._timing.write_s
                 return []
@@ -259,7 +266,7 @@ class Session:
         due = {name for name, time_s in self._deadlines.items() if time_s <= now_s}
         for name, message in _LATE.items():
             if name in due:
-                return self._end(lost(message.format(self._allowed_s(name))))
+                return self._end(replace(lost(message.format(self._allowed_s(name))), only_unsaid=name == "drain"))
         actions = self._publish(self._turns.wake(now_s))
         if "ping" in due:
             del self._deadlines["ping"]

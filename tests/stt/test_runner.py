@@ -24,7 +24,7 @@ from causal.stt.finals import FinalQueue
 from causal.stt.health import Health
 from causal.stt.lane import Lane, Tile
 from causal.stt.options import Key, Options
-from causal.stt.runner import BAD_ENDS, ENGINE_KNOCK_S, PREROLL_CHUNKS, Runner
+from causal.stt.runner import CUT_ENDS, ENGINE_KNOCK_S, PREROLL_CHUNKS, UNSAID_ENDS, Runner
 from causal.stt.supply import Supply
 from causal.stt.surroundings import Surroundings
 from causal.stt.target import Target
@@ -246,20 +246,22 @@ def test_an_engine_that_is_being_restarted_is_knocked_at_often(stream, monkeypat
     assert max(waits) <= ENGINE_KNOCK_S
 
 
-@pytest.mark.parametrize(("target", "taken"), [(SOMEWHERE, True), (ENGINE, False)])
-def test_a_service_that_never_says_termination_is_taken_at_its_word_but_not_an_engine_that_is_killed(
-    stream, monkeypatch, target, taken
+@pytest.mark.parametrize(
+    ("failure", "ends"), [(replace(lost("1000"), only_unsaid=True), UNSAID_ENDS), (lost("1006"), CUT_ENDS)]
+)
+def test_what_a_service_told_that_never_says_termination_is_taken_for_all_but_a_few_cuts_are_chance(
+    stream, monkeypatch, failure, ends
 ):
     async def rest(_: Runner, _wait_s: float) -> None:
         await asyncio.sleep(0)
 
     monkeypatch.setattr(Runner, "_rest", rest)
-    died = Outcome(lost("1006"), opened=True, reached_end=True, terminated=True, idle=False)
+    ended = Outcome(failure, opened=True, reached_end=True, terminated=True, idle=False)
 
-    async def ends() -> list[bool]:
-        return [await stream.runner._consider(died, target) for _ in range(2 * BAD_ENDS)]
+    async def told() -> list[bool]:
+        return [await stream.runner._consider(ended, SOMEWHERE) for _ in range(ends)]
 
-    assert any(asyncio.run(ends())) == taken
+    assert asyncio.run(told()) == [False] * (ends - 1) + [True]
 
 
 def test_a_stopped_stream_ends_although_there_is_nowhere_to_connect_to(stream):

@@ -134,7 +134,16 @@ def test_a_turn_still_open_at_termination_is_final():
 def test_an_end_without_termination_is_a_failure_even_with_code_1000():
     session = live()
     session.on(Finish(), now_s=3.0)
-    assert failure(session.on(Dropped(1000, "Session Ended"), now_s=3.5)).retryable
+    ended = failure(session.on(Dropped(1000, "Session Ended"), now_s=3.5))
+    assert ended.retryable
+    assert ended.only_unsaid
+
+
+@pytest.mark.parametrize("code", [1001, 1006, 1011])
+def test_a_connection_that_is_lost_after_terminate_may_have_had_more_to_say(code):
+    session = live()
+    session.on(Finish(), now_s=3.0)
+    assert not failure(session.on(Dropped(code), now_s=3.5)).only_unsaid
 
 
 def test_termination_is_not_waited_for_longer_than_agreed():
@@ -143,7 +152,9 @@ def test_termination_is_not_waited_for_longer_than_agreed():
     for now_s in (6.0, 10.0):
         session.on(Woke(), now_s)
         session.on(Ponged(), now_s)
-    assert failure(session.on(Woke(), now_s=18.0)).retryable
+    ended = failure(session.on(Woke(), now_s=18.0))
+    assert ended.retryable
+    assert ended.only_unsaid
 
 
 def test_an_unrequested_1000_is_a_lost_connection_and_takes_partials_back():
@@ -152,6 +163,7 @@ def test_an_unrequested_1000_is_a_lost_connection_and_takes_partials_back():
     actions = session.on(Dropped(1000), now_s=2.5)
     assert actions[0] == Publish(Void(0))
     assert failure(actions).retryable
+    assert not failure(actions).only_unsaid
 
 
 def test_the_text_of_the_error_counts_not_the_close_that_follows():
