@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from causal.errors import SourceError
 
 from .backend import DriverState, Samples
 from .drift import Drift
-from .level import audible_frames
+from .parting import Parting
 from .ring import Ring
 from .sample_clock import SampleClock
 
@@ -24,26 +23,6 @@ SLEPT_NS = 100 * NS_PER_MS
 
 KEPT_NS = NS_PER_S
 """More than a device may be behind another: what is still on its way from the old one when the new one is heard."""
-
-
-SILENT_NS = 100 * NS_PER_MS
-"""A shorter silence is part of a sound: busy servers leave some hundredths of a second out."""
-
-MOVED_NS = NS_PER_S // 2
-"""A device that is to be left, and has been silent for so long, is left even if the other one is not heard yet."""
-
-
-@dataclass(slots=True)
-class _Parting:
-    """A ring that is to be left."""
-
-    since_ns: int
-    withheld: list[tuple[int, Samples]] = field(default_factory=list)
-    """The silence at the end, of `MOVED_NS` at most: heard if sound follows, else it was the other device's time."""
-
-    @property
-    def frames(self) -> int:
-        return sum(len(samples) for _, samples in self.withheld)
 
 
 class Intake:
@@ -89,7 +68,8 @@ class Intake:
         self._rings: list[Ring] = []
         self._since_ns: dict[Ring, int] = {}
         """For rings that came over, until they have got their first sample."""
-        self._parting: dict[Ring, _Parting] = {}
+        self._partings: dict[Ring, Parting] = {}
+        """For rings that are to be left."""
         self._rate_hz = 0
         self._channels = 0
         self._drift = drift or Drift()
@@ -123,17 +103,18 @@ class Intake:
                 self._leave(ring)
 
     def let_go(self, ring: Ring) -> None:
-        """Another device is wanted instead, which is not heard yet. Where this one falls silent from now on, its sound
-        has gone to the other: what is missing until that one is heard is a gap."""
+        """Another device is wanted instead, which is not heard yet: this one is heard until its sound has moved there.
+        What is missing between the two is a gap."""
         with self._lock:
-            if ring in self._rings and ring not in self._parting:
-                self._parting[ring] = _Parting(self._now_ns())
+            if self._rate_hz and ring in self._rings and ring not in self._partings:
+                self._partings[ring] = Parting(self._now_ns(), self._rate_hz)
 
     def hold(self, ring: Ring) -> None:
         """This device is wanted after all."""
         with self._lock:
-            self._release(ring)
-            self._parting.pop(ring, None)
+            parting = self._partings.pop(ring, None)
+            for captured_ns, samples in parting.release() if parting else ():
+                self._write(ring, samples, captured_ns)
             left = ring not in self._rings
         if left:
             self.attach(ring, ring.end_ns)
@@ -141,7 +122,7 @@ class Intake:
     def has_fallen_silent(self, ring: Ring) -> bool:
         """Whether a ring that is to be left gets nothing any more."""
         with self._lock:
-            return ring not in self._rings or self._silent_ns(ring) >= SILENT_NS
+            return ring not in self._rings or (ring in self._partings and self._partings[ring].has_fallen_silent)
 
     @property
     def has_format(self) -> bool:
@@ -155,6 +136,7 @@ class Intake:
             self._rate_hz, self._channels = rate_hz, channels
             self._clock = SampleClock(rate_hz, self._drift)
             self._kept.clear()
+            self._partings.clear()
             for ring in self._rings:
                 ring.set_format(rate_hz, channels)
 
@@ -167,12 +149,9 @@ class Intake:
                 self._kept.clear()
             for ring in list(self._rings):
                 if stamp.broken:
-                    self._forget(ring)
+                    self._break(ring)
                     ring.break_segment("suspended")
-                if ring in self._parting:
-                    self._write_sound(ring, samples, stamp.captured_ns)
-                else:
-                    self._write(ring, samples, stamp.captured_ns)
+                self._hear(ring, samples, stamp.captured_ns)
             self._keep(samples, stamp.captured_ns)
         first, self.heard_ns = self.heard_ns is None, self._now_ns()
         (self._stir if first else self._wake)()
@@ -182,7 +161,7 @@ class Intake:
         with self._lock:
             self._kept.clear()
             for ring in self._rings:
-                self._forget(ring)
+                self._break(ring)
                 if reason == "suspended":
                     ring.fall_silent(reason)
                 else:
@@ -217,6 +196,22 @@ class Intake:
 
     # What rings get
 
+    def _hear(self, ring: Ring, samples: Samples, captured_ns: int) -> None:
+        parting = self._partings.get(ring)
+        if parting is None:
+            self._write(ring, samples, captured_ns)
+            return
+        for heard_ns, heard in parting.take(samples, captured_ns):
+            self._write(ring, heard, heard_ns)
+        if parting.is_over:
+            self._leave(ring)
+            ring.fall_silent("moved")
+
+    def _break(self, ring: Ring) -> None:
+        """What comes does not follow what was held back."""
+        if ring in self._partings:
+            self._partings[ring].release()
+
     def _write(self, ring: Ring, samples: Samples, captured_ns: int) -> None:
         since_ns = self._since_ns.get(ring)
         skip = max(0, -((captured_ns - since_ns) * self._rate_hz // NS_PER_S)) if since_ns is not None else 0
@@ -224,39 +219,10 @@ class Intake:
             self._since_ns.pop(ring, None)
             ring.write(samples[skip:], captured_ns + skip * NS_PER_S // self._rate_hz)
 
-    def _write_sound(self, ring: Ring, samples: Samples, captured_ns: int) -> None:
-        """The samples up to where they fall silent, after it was said that the ring is to be left."""
-        parting = self._parting[ring]
-        owed = -((captured_ns - parting.since_ns) * self._rate_hz // NS_PER_S)
-        stop = min(len(samples), max(0, owed, audible_frames(samples)))
-        if stop:
-            self._release(ring)
-            self._write(ring, samples[:stop], captured_ns)
-        if stop < len(samples):
-            silent_ns = captured_ns + stop * NS_PER_S // self._rate_hz
-            parting.withheld.append((silent_ns, np.array(samples[stop:])))
-            if self._silent_ns(ring) >= MOVED_NS:
-                self._leave(ring)
-                ring.fall_silent("moved")
-
-    def _silent_ns(self, ring: Ring) -> int:
-        return self._parting[ring].frames * NS_PER_S // self._rate_hz if ring in self._parting else 0
-
-    def _release(self, ring: Ring) -> None:
-        """The silence was one within a sound."""
-        if ring in self._parting:
-            for captured_ns, samples in self._parting[ring].withheld:
-                self._write(ring, samples, captured_ns)
-        self._forget(ring)
-
-    def _forget(self, ring: Ring) -> None:
-        if ring in self._parting:
-            self._parting[ring].withheld.clear()
-
     def _leave(self, ring: Ring) -> None:
         self._rings.remove(ring)
         self._since_ns.pop(ring, None)
-        self._parting.pop(ring, None)
+        self._partings.pop(ring, None)
 
     def _keep(self, samples: Samples, captured_ns: int) -> None:
         if self._kept_ns:

@@ -223,3 +223,14 @@ def test_when_the_default_is_unplugged_the_next_default_is_taken_at_once(bench):
     bench.hub.tick()
     bench.hear("fake:b")
     assert bench.segments("s/mic") == ["", "device-lost"]
+
+
+def test_an_old_default_that_has_delivered_nothing_yet_can_be_left(bench):
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    bench.add("s/mic", "mic")
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    bench.hear("fake:a", 1, level=0.0)
+    bench.hear("fake:b", 2)
+    assert bench.hub.condition("s/mic").device == "fake:b"
