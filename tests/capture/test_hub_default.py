@@ -231,6 +231,6 @@ def test_an_old_default_that_has_delivered_nothing_yet_can_be_left(bench):
     bench.add("s/mic", "mic")
     bench.source.make_default("fake:b")
     bench.hub.tick()
-    bench.hear("fake:a", 1, level=0.0)
-    bench.hear("fake:b", 2)
+    bench.hear("fake:a", 3, level=0.0)
+    bench.hear("fake:b")
     assert bench.hub.condition("s/mic").device == "fake:b"
