@@ -16,7 +16,7 @@ def test_the_loopback_is_heard_bit_for_bit(pipewire, tmp_path, ears_on):
     with ears_on(pipewire.server) as ears:
         ears.listen("system")
         ears.hear(0.3)
-        player = pipewire.play(path)
+        player = pipewire.play(path, buffer_s=4.0)
         ears.until(lambda: player.poll() is not None)
         ears.hear(0.8)
         heard = analyse(ears.sound())

@@ -42,7 +42,7 @@ def test_the_client_lists_starts_follows_and_stops(stack: Stack, samples: Path, 
     lines = done.stdout.splitlines()
     finals = [line for line in lines if line.startswith("transcript-final ")]
     assert "transcript-final And so my fellow Americans." in finals
-    assert any(line.startswith("transcript-partial And") for line in lines)
+    assert any(line.startswith("transcript-partial ") for line in lines)
     assert lines[-2:] == ["session-status finishing", "session-status ended"]
     row = stack.ask("sessions")["sessions"][0]
     assert (row["state"], row["reason"]) == ("ended", "stopped")

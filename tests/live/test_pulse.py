@@ -32,7 +32,7 @@ def play_and_hear(ears_on: Any, pulse: PrivatePulse, source: str, sink: str, pat
     with ears_on(pulse.server) as ears:
         ears.listen(source)
         ears.hear(0.2)
-        player = pulse.play(path, sink)
+        player = pulse.play(path, sink, buffer_s=4.0)
         ears.until(lambda: player.poll() is not None)
         ears.hear(0.6)
         assert ears.reasons() == []

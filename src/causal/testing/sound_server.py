@@ -49,6 +49,8 @@ class SoundServer(ABC):
         """Takes a device away, as unplugging it does."""
         self.pactl("unload-module", module)
 
-    def play(self, path: Path, sink: str = "speakers") -> subprocess.Popen[bytes]:
-        """Starts to play a file. Wait for the process it returns."""
-        return subprocess.Popen(["paplay", f"--device={sink}", "--latency-msec=300", str(path)], env=self.environment)
+    def play(self, path: Path, sink: str = "speakers", buffer_s: float = 0.3) -> subprocess.Popen[bytes]:
+        """Starts to play a file. Wait for the process it returns. So much waits in the server: where all of the file
+        does, the player may be as late as it likes."""
+        latency = f"--latency-msec={round(1000 * buffer_s)}"
+        return subprocess.Popen(["paplay", f"--device={sink}", latency, str(path)], env=self.environment)
