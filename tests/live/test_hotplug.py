@@ -43,21 +43,21 @@ def without_stumbles(server: Server, reasons: list[str]) -> list[str]:
     return [reason for reason in reasons if reason != "suspended"] if isinstance(server, PrivatePipeWire) else reasons
 
 
-def test_the_seam_of_a_changed_default_is_shorter_than_50_ms(server, tmp_path, ears_on):
+def test_the_seam_of_a_changed_default_is_shorter_than_50_ms(pulse_own, tmp_path, ears_on):
+    """Where both sound. PipeWire's null sinks leave some hundredths of a second out now and then."""
     names = ["speakers", "headphones"]
-    server.add_sink("headphones")
+    pulse_own.add_sink("headphones")
     sound = tone(tmp_path, 800)
-    players = [server.play(sound, name) for name in names]
-    with ears_on(server.server) as ears:
+    players = [pulse_own.play(sound, name) for name in names]
+    with ears_on(pulse_own.server) as ears:
         ring = ears.listen("system")
         ears.until(lambda: ring.head and ears.blocks()[-1].samples.any())
         ears.hear(0.5)
         for n in range(1, 5):
-            server.pactl("set-default-sink", names[n % 2])
+            pulse_own.pactl("set-default-sink", names[n % 2])
             ears.until(lambda name=names[n % 2]: ears.device() == f"pulse:{name}.monitor")
             ears.hear(0.3)
-        assert len(ears.reasons()) >= 4
-        assert set(without_stumbles(server, ears.reasons())) == {"moved"}
+        assert ears.reasons() == ["moved"] * 4
         assert all(-1.0 < seam_ms < WIDEST_SEAM_MS for seam_ms in seams_ms(ears, "moved"))
     for player in players:
         player.kill()
