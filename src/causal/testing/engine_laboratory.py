@@ -29,14 +29,13 @@ from .clip_judge import Difference, Heard, Plain, Spoken, compare, hear, out_of_
 from .clips import RATE_HZ as CLIP_RATE_HZ
 from .clips import Clip
 from .event_record import Came, EventRecord, stored
-from .fault_course import FaultCourse, Tell, end_session, look_at_sink, session_started_ns
+from .fault_course import FaultCourse, Record, Tell, end_session, look_at_sink, session_started_ns
 from .fault_hands import WorkerHands
 from .fault_schedule import Fault
-from .live_delay import Delay, Sight, Span, delays
+from .live_delay import Sight, Span, delays
 from .mouth import RATE_HZ, Mouth, Said
 from .pulse_server import PrivatePulse
 from .stack import Stack
-from .vitals import Vital
 
 PROCESSES = ("broker", "control", "engine", "resample", "stt", "capture", "jsonl")
 SINKS = {"system": "speakers", "mic": "feed"}
@@ -50,7 +49,7 @@ SEEN_MS = 300.0
 
 
 @dataclass
-class Outcome:
+class Outcome(Record):
     """What came of a run."""
 
     usual: list[Heard] = field(default_factory=list)
@@ -60,15 +59,6 @@ class Outcome:
     difference: Difference = field(default_factory=Difference)
     disorder: list[str] = field(default_factory=list)
     """Words in the wrong order."""
-    spans: list[Span] = field(default_factory=list)
-    delays: list[Delay] = field(default_factory=list)
-    gaps: list[Gap] = field(default_factory=list)
-    vitals: list[Vital] = field(default_factory=list)
-    loads: list[float] = field(default_factory=list)
-    sink: str = ""
-    """What is wrong with the file of the sink."""
-    ended: bool = False
-    """Whether the session came to its end by itself."""
 
 
 class EngineLaboratory:

@@ -11,16 +11,18 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import psutil
 
 from causal import clock
-from causal.messages import Event, SessionStatus
+from causal.messages import Event, Gap, SessionStatus
 
 from .event_record import stored
 from .fault_hands import WorkerHands
 from .fault_schedule import LAST_S, Fault
+from .live_delay import Delay, Span
 from .stack import Stack
 from .vitals import Vital, vitals
 
@@ -31,6 +33,22 @@ SINK_WITHIN_S = 10.0
 Tell = Callable[[str], None]
 Done = tuple[Fault, int, int]
 """A fault, when it began and when it was over, on this process's capture clock."""
+
+
+@dataclass
+class Record:
+    """What every laboratory tells of a run."""
+
+    spans: list[Span] = field(default_factory=list)
+    delays: list[Delay] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    vitals: list[Vital] = field(default_factory=list)
+    loads: list[float] = field(default_factory=list)
+    """Of the machine, whenever the vitals were taken."""
+    sink: str = ""
+    """What is wrong with the file of the sink, which must hold each stored event once and in order."""
+    ended: bool = False
+    """Whether the session came to its end by itself after the run."""
 
 
 class FaultCourse:

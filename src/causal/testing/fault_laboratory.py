@@ -28,11 +28,11 @@ from causal.messages import Gap, TranscriptFinal, TranscriptPartial
 from .assemblyai_server import AssemblyAIServer, in_thread
 from .assemblyai_session import Rules
 from .event_record import Came, EventRecord, stored
-from .fault_course import Done, FaultCourse, end_session, look_at_sink, session_started_ns
+from .fault_course import Done, FaultCourse, Record, end_session, look_at_sink, session_started_ns
 from .fault_hands import SPARE_SCRIPT, Hands
 from .fault_judge import Verdict, judge, numbers_in, unexplained
 from .fault_schedule import Fault
-from .live_delay import Arrival, Delay, Span, delays, first_sights
+from .live_delay import Arrival, Span, delays, first_sights
 from .machine_clocks import MachineClocks
 from .mouth import RATE_HZ as MOUTH_RATE_HZ
 from .mouth import Mouth
@@ -41,7 +41,6 @@ from .pulse_server import PrivatePulse
 from .small_disk import SmallDisk
 from .stack import Stack
 from .utterances import EVERY_MS, Utterance, sound_of, words_of
-from .vitals import Vital
 
 PROCESSES = ("broker", "control", "resample", "stt", "capture", "jsonl")
 SESSION_S = 200.0
@@ -63,24 +62,14 @@ FILE_WITHIN_S = 180.0
 
 
 @dataclass
-class Outcome:
+class Outcome(Record):
     """What came of a run."""
 
     verdict: Verdict = field(default_factory=Verdict)
-    spans: list[Span] = field(default_factory=list)
-    delays: list[Delay] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     """Kinds of fault that are not possible here, and why."""
-    gaps: list[Gap] = field(default_factory=list)
     unexplained: list[Gap] = field(default_factory=list)
     """Gaps without a fault that may cost one."""
-    vitals: list[Vital] = field(default_factory=list)
-    loads: list[float] = field(default_factory=list)
-    """Of the machine, whenever the vitals were taken."""
-    sink: str = ""
-    """What is wrong with the file of the sink, which must hold each stored event once and in order."""
-    ended: bool = False
-    """Whether the session came to its end by itself after the run."""
 
 
 class Laboratory:
