@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from causal.capture.ring import Ring
 from causal.clock import NS_PER_S
 from causal.testing.hub_bench import BLOCK_FRAMES, BLOCK_NS, HubBench
 
@@ -10,6 +11,17 @@ from causal.testing.hub_bench import BLOCK_FRAMES, BLOCK_NS, HubBench
 @pytest.fixture
 def bench():
     return HubBench()
+
+
+def with_another_default(bench) -> Ring:
+    """What hears `mic`: one block of `fake:a`, and `fake:b` is the default now."""
+    bench.source.add("fake:a", default=True)
+    bench.source.add("fake:b")
+    ring = bench.add("s/mic", "mic")
+    bench.hear("fake:a")
+    bench.source.make_default("fake:b")
+    bench.hub.tick()
+    return ring
 
 
 def test_system_is_the_default_loopback_and_never_a_microphone(bench):
@@ -87,12 +99,7 @@ def test_when_the_old_default_falls_silent_what_the_new_one_played_before_it_was
 
 
 def test_a_pause_in_what_the_old_default_still_plays_is_no_gap(bench):
-    bench.source.add("fake:a", default=True)
-    bench.source.add("fake:b")
-    ring = bench.add("s/mic", "mic")
-    bench.hear("fake:a")
-    bench.source.make_default("fake:b")
-    bench.hub.tick()
+    ring = with_another_default(bench)
     bench.hear("fake:a", 3, level=0.0)
     assert ring.heard_ns == BLOCK_NS
     bench.hear("fake:a")
@@ -101,12 +108,7 @@ def test_a_pause_in_what_the_old_default_still_plays_is_no_gap(bench):
 
 
 def test_an_old_default_that_is_silent_for_long_is_left_for_a_new_one_that_delivers_late(bench):
-    bench.source.add("fake:a", default=True)
-    bench.source.add("fake:b")
-    ring = bench.add("s/mic", "mic")
-    bench.hear("fake:a")
-    bench.source.make_default("fake:b")
-    bench.hub.tick()
+    ring = with_another_default(bench)
     bench.hear("fake:a", 20, level=0.0)
     bench.hear("fake:b")
     assert ring.heard_ns == 2 * BLOCK_NS
@@ -127,12 +129,7 @@ def test_a_silent_default_is_not_left_for_one_that_cannot_be_opened(bench):
 
 
 def test_a_silent_default_that_was_left_and_is_the_default_again_has_lost_nothing(bench):
-    bench.source.add("fake:a", default=True)
-    bench.source.add("fake:b")
-    ring = bench.add("s/mic", "mic")
-    bench.hear("fake:a")
-    bench.source.make_default("fake:b")
-    bench.hub.tick()
+    ring = with_another_default(bench)
     bench.hear("fake:a", 3, level=0.0)
     assert ring.heard_ns == BLOCK_NS
     bench.source.make_default("fake:a")
