@@ -76,6 +76,7 @@ def parts(outcome: Outcome) -> list[str]:
         "two words or more in a row are missing or too many, which are not without faults. *Shift*: how much later "
         "than without faults the words of a final begin, counted from when the recording began to sound; the median "
         "over its words, for finals with four or more.",
+        *page.spells(outcome.spells),
         "## After each kind of fault",
         page.table(fault_delays.HEAD, fault_delays.rows(outcome.delays)),
         COLUMNS,
@@ -141,6 +142,8 @@ def too_late(outcome: Outcome) -> list[str]:
     lines = []
     for delay, span, next_ms in zip(outcome.delays, outcome.spans, nexts, strict=True):
         again_ms, left_s = delay.live_again_ms, (next_ms - span.end_ms) / 1000
+        if delay.in_spell:
+            continue
         if again_ms is not None and again_ms > 1000 * LIVE_AGAIN_S:
             lines.append(f"live again only after {again_ms / 1000:.1f} s: {delay.label}")
         elif again_ms is None and left_s > LIVE_AGAIN_S:

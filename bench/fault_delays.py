@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 from causal.testing.live_delay import Delay
 
+IN_SPELL = "any, while the host took the processors"
+AWAY = "any, while the service was away"
 HEAD = ["fault", "times", "latest word, s", "live again, worst, s", "not before the next"]
 
 
@@ -15,7 +17,7 @@ def rows(delays: Iterable[Delay]) -> list[list[object]]:
     kinds = defaultdict(list)
     for delay in delays:
         label = delay.label.split()[0] if "-two" in delay.label else delay.label
-        kinds["any, while the service was away" if delay.in_another else label].append(delay)
+        kinds[IN_SPELL if delay.in_spell else AWAY if delay.in_another else label].append(delay)
     table: list[list[object]] = []
     for kind, several in sorted(kinds.items()):
         again = live_again_s(several)
@@ -25,8 +27,10 @@ def rows(delays: Iterable[Delay]) -> list[list[object]]:
 
 
 def worst(delays: Iterable[Delay], *kinds: str) -> object:
-    """Live again after the faults of these kinds that happened while the service was there, in seconds."""
-    return max(live_again_s([d for d in delays if d.label.split()[0] in kinds and not d.in_another]), default="-")
+    """Live again after the faults of these kinds that happened while the service and the processors were there, in
+    seconds."""
+    meant = [d for d in delays if d.label.split()[0] in kinds and not d.in_another and not d.in_spell]
+    return max(live_again_s(meant), default="-")
 
 
 def live_again_s(delays: Sequence[Delay]) -> list[float]:

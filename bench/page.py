@@ -9,8 +9,12 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from causal.testing.live_delay import SPELL_MS, Span
+
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"
+SHARE = "steal in /proc/stat, every half second"
+AROUND_S = SPELL_MS / 1000
 
 
 def write(name: str, title: str, command: str, parts: Iterable[str]) -> None:
@@ -33,6 +37,23 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table; numbers are rounded to three digits."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def lengths(spells: Sequence[Span]) -> str:
+    """How many there were, and how long together."""
+    return f"{len(spells)}, {sum(spell.end_ms - spell.begin_ms for spell in spells) / 1000:.0f}"
+
+
+def spells(found: Sequence[Span]) -> list[str]:
+    """A part of a page: when the machine's host had taken its processors away, if it did."""
+    if not found:
+        return ["The machine is a guest; its host left it its processors all the time."]
+    told = (f"{one.begin_ms / 1000:.0f}–{one.end_ms / 1000:.0f} s ({one.label})" for one in found)
+    return [
+        f"The machine is a guest. Its host took a quarter or more of the processors' time for itself ({SHARE}), in "
+        f"these *spells*, counted on the session's clock: {'; '.join(told)}. What happened in one, or {AROUND_S:g} s "
+        "around it, is told apart: voices, sound server and all processes stood still then, each for itself."
+    ]
 
 
 def processor() -> str:

@@ -17,8 +17,10 @@ import fault_delays
 import page
 import soak_vitals
 
+from causal.testing.fault_judge import Verdict
 from causal.testing.fault_laboratory import Laboratory, Outcome
 from causal.testing.fault_schedule import SERVICE_FAULTS, TARGETS, plan
+from causal.testing.live_delay import in_spell
 
 PROCFILE = page.ROOT / "Procfile"
 SHOWN = 20
@@ -47,7 +49,7 @@ def main(minutes: float, seed: int, kinds: tuple[str, ...], wrong_edges: bool, c
     """Runs the laboratory, and writes the page."""
     with Laboratory(PROCFILE, minutes, wrong_edges=wrong_edges, concurrency=concurrency) as laboratory:
         outcome = laboratory.run(plan(seed, minutes, kinds or tuple(TARGETS)), print)
-        log = laboratory.stack.log(100_000) + "\n" + "\n".join(map(str, outcome.verdict.errors_ms))
+        log = laboratory.stack.log(100_000) + "\n" + "\n".join(map(str, outcome.verdict.timed))
     chosen = "".join(f" --kind {kind}" for kind in kinds) + (" --wrong-edges" if wrong_edges else "")
     chosen += f" --concurrency {concurrency}" if concurrency else ""
     page.write(
@@ -71,6 +73,7 @@ def parts(outcome: Outcome) -> list[str]:
         page.table(["what", "measured", "target"], figures(outcome)),
         *wrong(outcome),
         JUDGED,
+        *page.spells(outcome.spells),
         "## After each kind of fault",
         page.table(fault_delays.HEAD, fault_delays.rows(outcome.delays)),
         COLUMNS,
@@ -83,7 +86,8 @@ def parts(outcome: Outcome) -> list[str]:
 
 
 def figures(outcome: Outcome) -> list[list[object]]:
-    verdict = outcome.verdict
+    verdict, in_spells = outcome.verdict.parted(outcome.spells)
+    unexplained = sum(not in_spell(gap.start_ms, outcome.spells) for gap in outcome.unexplained)
     reasons = Counter(gap.reason for gap in outcome.gaps)
     mean_s = outcome.vitals[-1].at_s / max(1, len(outcome.spans))
     return [
@@ -98,25 +102,35 @@ def figures(outcome: Outcome) -> list[list[object]]:
         ["words that nobody said", len(verdict.strays), 0],
         *[[f"worst time error, {source}, ms", worst, "≤ 20"] for source, worst in verdict.worst_error_ms.items()],
         ["gaps", ", ".join(f"{count} {reason}" for reason, count in reasons.items()) or 0, ""],
-        ["gaps without a fault that costs one", len(outcome.unexplained), 0],
+        ["gaps without a fault that costs one", unexplained, 0],
         ["live again after a worker was killed, worst, s", fault_delays.worst(outcome.delays, "kill"), "≤ 3"],
         ["live again after the service's return, worst, s", fault_delays.worst(outcome.delays, *SERVICE_FAULTS), "≤ 3"],
         ["memory of all processes, last quarter against second", soak_vitals.change(outcome.vitals, "rss_mb"), "≤ 5 %"],
         ["descriptors of all, last quarter against second", soak_vitals.change(outcome.vitals, "descriptors"), "≤ 5 %"],
         ["the jsonl sink's file", outcome.sink or "each event once, in order", "each event once, in order"],
         ["the session ended by itself", "yes" if outcome.ended else "no", "yes"],
+        ["the host's spells: how many, and how long together, s", page.lengths(outcome.spells), ""],
+        ["in them: lost", len(in_spells.lost), ""],
+        ["in them: repeated", len(in_spells.repeated), ""],
+        ["in them: misplaced", len(in_spells.misplaced), ""],
+        ["in them: words that nobody said", len(in_spells.strays), ""],
+        ["in them: gaps without a fault that costs one", len(outcome.unexplained) - unexplained, ""],
     ]
 
 
 def wrong(outcome: Outcome) -> list[str]:
     """The first of what is wrong, a line each; none if nothing is."""
-    verdict = outcome.verdict
+    outside, inside = outcome.verdict.parted(outcome.spells)
+    lines = [*_lines(outside), *(f"unexplained: {gap}" for gap in outcome.unexplained)]
+    lines += [f"in a spell: {line}" for line in _lines(inside)]
+    return ["\n".join(f"- {line}" for line in lines[:SHOWN])] if lines else []
+
+
+def _lines(verdict: Verdict) -> list[str]:
     lines = [f"lost: {one}" for one in verdict.lost]
     lines += [f"repeated: {one}" for one in verdict.repeated]
-    lines += [f"misplaced by {off_ms:.0f} ms: {one}" for one, off_ms in verdict.misplaced]
-    lines += [f"nobody said {number} at {start_ms} ms of {source}" for source, number, start_ms in verdict.strays]
-    lines += [f"unexplained: {gap}" for gap in outcome.unexplained]
-    return ["\n".join(f"- {line}" for line in lines[:SHOWN])] if lines else []
+    lines += [f"misplaced by {one.error_ms:.0f} ms: {one.utterance}" for one in verdict.misplaced]
+    return lines + [f"nobody said {number} at {start_ms} ms of {source}" for source, number, start_ms in verdict.strays]
 
 
 def _told(skipped: dict[str, str]) -> str:

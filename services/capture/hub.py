@@ -107,7 +107,7 @@ class Hub:
         for line in list(self._lines.values()):
             self._tend(line, now_ns)
         for track in self._tracks.values():
-            self._part(track)
+            self._part(track, now_ns)
             self._switch(track, now_ns)
         self._close_unwanted()
 
@@ -179,12 +179,14 @@ class Hub:
             )
         return self._lines[key]
 
-    def _part(self, track: Track) -> None:
-        """As soon as another line answers, the present one is heard only as long as it says something."""
+    def _part(self, track: Track, now_ns: int) -> None:
+        """While another line is wanted, the present one is heard only as long as it says something: its sound moves
+        there. A line that does not answer is waited for a moment."""
         if track.line is None or track.line.intake is None:
             return
-        if track.coming is not None and track.coming.answers:
-            track.line.intake.let_go(track.ring)
+        coming = track.coming
+        if coming is not None and (coming.answers or coming.may_answer(now_ns)):
+            track.line.intake.let_go(track.ring, answered=coming.answers)
         else:
             track.line.intake.hold(track.ring)
 

@@ -102,12 +102,12 @@ class Intake:
             if ring in self._rings:
                 self._leave(ring)
 
-    def let_go(self, ring: Ring) -> None:
-        """Another device is wanted instead, which is not heard yet: this one is heard until its sound has moved there.
-        What is missing between the two is a gap."""
+    def let_go(self, ring: Ring, *, answered: bool) -> None:
+        """Another device is wanted instead, which is not heard yet, or does not even answer: this one is heard until
+        its sound has moved there. What is missing between the two is a gap."""
         with self._lock:
-            if self._rate_hz and ring in self._rings and ring not in self._partings:
-                self._partings[ring] = Parting(self._now_ns(), self._rate_hz)
+            if self._rate_hz and ring in self._rings:
+                self._partings.setdefault(ring, Parting(self._rate_hz)).answered = answered
 
     def hold(self, ring: Ring) -> None:
         """This device is wanted after all."""

@@ -17,6 +17,9 @@ from .ring import Ring
 SEAM_WITHIN_NS = NS_PER_S // 2
 """A device that has said nothing for so long is left at once: the next one need not reach back to its end."""
 
+ANSWERS_WITHIN_NS = 4 * NS_PER_S // 5
+"""So long a device may take to be opened before another one's silence is believed again: less than is kept of that."""
+
 
 @dataclass(eq=False)
 class Line:
@@ -43,6 +46,10 @@ class Line:
     def answers(self) -> bool:
         """Whether it is open, and will deliver."""
         return self.intake is not None and self.intake.lost is None and self.intake.has_format
+
+    def may_answer(self, now_ns: int) -> bool:
+        """Whether it has been wanted for so short a time that it may still be on its way."""
+        return self.error is None and now_ns - self.quiet_since_ns < ANSWERS_WITHIN_NS
 
     @property
     def heard(self) -> bool:

@@ -1,8 +1,8 @@
 """What is still heard of a device that is to be left for another one.
 
     sound ━━━━━━━━━━━━━┄┄┄┄┄┄┄┄┄        the old device: its sound moves away, silence is held back
-                           ┏━━━━━▶      the new one is heard
-                       ╰gap╯
+                        ▲   ▲  ┏━━━━━▶  the new one is wanted, answers, is heard
+                       ╰──gap──╯
 
 Where sound follows a silence, the silence was part of it and is heard too. Where none does, the sound has gone to the
 new device: what that one played before it was heard is missing.
@@ -21,15 +21,16 @@ SILENT_NS = 100 * NS_PER_MS
 """A shorter silence is part of a sound: busy servers leave some hundredths of a second out."""
 
 MOVED_NS = NS_PER_S // 2
-"""After so long a silence the device is left, though the other one is not heard yet."""
+"""After so long a silence the device is left for one that answers, though that one is not heard yet."""
 
 
 class Parting:
-    """One stream that is to leave a device. Holds back the silence at the end, of `MOVED_NS` and a block at most."""
+    """One stream that is to leave a device. Holds back the silence at the end: of `MOVED_NS` and a block, once the
+    other device answers; until then as much as its user has patience for."""
 
-    def __init__(self, since_ns: int, rate_hz: int) -> None:
-        """What was captured before `since_ns` is heard in any case."""
-        self._since_ns = since_ns
+    def __init__(self, rate_hz: int) -> None:
+        self.answered = False
+        """Whether the other device answers. This one is not left before."""
         self._rate_hz = rate_hz
         self._held: list[tuple[int, Samples]] = []
 
@@ -39,12 +40,11 @@ class Parting:
 
     @property
     def is_over(self) -> bool:
-        return self._silent_ns >= MOVED_NS
+        return self.answered and self._silent_ns >= MOVED_NS
 
     def take(self, samples: Samples, captured_ns: int) -> list[tuple[int, Samples]]:
         """A block comes in. The blocks to be heard now, each with its time."""
-        owed = -((captured_ns - self._since_ns) * self._rate_hz // NS_PER_S)
-        stop = min(len(samples), max(0, owed, audible_frames(samples)))
+        stop = audible_frames(samples)
         heard = [*self.release(), (captured_ns, samples[:stop])] if stop else []
         if stop < len(samples):
             silent_ns = captured_ns + stop * NS_PER_S // self._rate_hz

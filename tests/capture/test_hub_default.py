@@ -98,6 +98,31 @@ def test_when_the_old_default_falls_silent_what_the_new_one_played_before_it_was
     assert new.captured_ns == asked_ns + 4 * BLOCK_NS
 
 
+def test_the_old_default_s_silence_is_no_sound_from_when_the_new_one_is_wanted():
+    bench = HubBench()
+    bench.source.hesitant.add("fake:b")
+    ring = with_another_default(bench)
+    bench.hear("fake:a", 4, level=0.0)
+    bench.source.answer("fake:b")
+    bench.hear("fake:a", 2, level=0.0)
+    bench.hear("fake:b", 2)
+    assert ring.heard_ns == 3 * BLOCK_NS
+    assert bench.segments("s/mic") == ["", "moved"]
+    assert ring.held(ring.head - 2).captured_ns == bench.now_ns - 2 * BLOCK_NS
+
+
+def test_an_old_default_s_silence_is_heard_after_all_when_the_new_one_does_not_answer():
+    bench = HubBench()
+    bench.source.hesitant.add("fake:b")
+    ring = with_another_default(bench)
+    bench.hear("fake:a", 15, level=0.0)
+    assert ring.heard_ns == BLOCK_NS
+    bench.hear("fake:a", 5, level=0.0)
+    assert ring.heard_ns == 21 * BLOCK_NS
+    bench.hear("fake:a")
+    assert bench.segments("s/mic") == [""]
+
+
 def test_a_pause_in_what_the_old_default_still_plays_is_no_gap(bench):
     ring = with_another_default(bench)
     bench.hear("fake:a", 3, level=0.0)

@@ -155,6 +155,10 @@ class Ears:
     def state(self, stream: str = "s/one") -> CaptureState:
         return self.hub.condition(stream).state
 
+    def delivers(self, stream: str = "s/one") -> bool:
+        """Whether its device delivers, sound or silence."""
+        return self.state(stream) in ("capturing", "silent")
+
     def device(self, stream: str = "s/one") -> str | None:
         return self.hub.condition(stream).device
 

@@ -91,7 +91,7 @@ def test_a_killed_resampler_loses_nothing_of_a_device(stack, pulse, tmp_path):
     path = tmp_path / "counter.wav"
     soundfile.write(path, counter(6 * RATE_HZ, 1) * 32, RATE_HZ, subtype="FLOAT")
     session = start(stack, "mic")
-    stack.until(lambda: streams(stack, session)["mic"]["state"] == "capturing")
+    stack.until(lambda: streams(stack, session)["mic"]["captured_ms"] > 0)
     player = pulse.play(path, "feed", buffer_s=8.0)
     stack.until(lambda: captured_ms(stack, session, "mic") > 3000)
     os.kill(stack.pid("resample"), signal.SIGKILL)

@@ -131,7 +131,7 @@ def test_an_unplugged_loopback_hears_nothing_of_the_microphone_and_is_taken_up_a
             assert ears.error().code == "device-lost"
             ears.hear(0.3, "s/mic")
             module = server.add_sink("headphones")
-            ears.until(lambda: ears.state() == "capturing")
+            ears.until(ears.delivers)
             ears.hear(0.2)
         assert without_stumbles(server, ears.reasons()) == ["device-lost"] * 3
         assert not ears.sound().any()
@@ -181,7 +181,7 @@ def test_a_restarted_server_is_taken_up_again_by_all_sources(server, ears_on):
         assert ears.error("s/mic").retryable
         server.start()
         for source in ("mic", "system"):
-            ears.until(lambda stream=f"s/{source}": ears.state(stream) == "capturing")
+            ears.until(lambda stream=f"s/{source}": ears.delivers(stream))
             ears.hear(0.3, f"s/{source}")
             assert ears.reasons(f"s/{source}") == ["device-lost"]
 

@@ -77,7 +77,7 @@ def test_without_its_session_manager_it_stalls_until_all_is_back(pipewire, ears_
         ears.until(lambda: ears.state() in ("stalled", "failed"), 15.0)
         pipewire.stop()
         pipewire.start()
-        ears.until(lambda: ears.state() == "capturing")
+        ears.until(ears.delivers)
         assert len(ears.reasons()) == 1
 
 

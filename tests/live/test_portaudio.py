@@ -60,7 +60,7 @@ def test_a_device_of_alsa_is_heard_bit_for_bit_lost_and_heard_again(alsa, tmp_pa
         ears.until(lambda: ears.state() == "failed")
         assert ears.error().code == "device-lost"
         alsa.start()
-        ears.until(lambda: ears.state() == "capturing", 20)
+        ears.until(ears.delivers, 20)
         assert ears.reasons() == ["device-lost"]
 
 

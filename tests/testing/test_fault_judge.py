@@ -102,7 +102,8 @@ def test_a_repeated_word_is_found_out():
 def test_a_misplaced_utterance_is_found_out_by_how_much_it_is_off(late_ms):
     utterances = said(3)
     verdict = judge(utterances, heard(utterances[:1]) + heard(utterances[1:2], late_ms) + heard(utterances[2:]), [])
-    assert verdict.misplaced == [(utterances[1], pytest.approx(late_ms, abs=1))]
+    (misplaced,) = verdict.misplaced
+    assert (misplaced.utterance, misplaced.error_ms) == (utterances[1], pytest.approx(late_ms, abs=1))
     assert verdict.worst_error_ms[SOURCE] == pytest.approx(late_ms if late_ms > 0 else -late_ms - 10, abs=1)
 
 
@@ -111,7 +112,8 @@ def test_where_edges_are_wrong_the_middle_word_tells_the_time():
     finals = heard(utterances)
     first = msgspec.structs.replace(finals[1].words[0], start_ms=finals[1].words[0].start_ms - 990)
     finals[1] = msgspec.structs.replace(finals[1], start_ms=first.start_ms, words=(first, *finals[1].words[1:]))
-    assert judge(utterances, finals, []).misplaced == [(utterances[1], -990)]
+    (misplaced,) = judge(utterances, finals, []).misplaced
+    assert (misplaced.utterance, misplaced.error_ms) == (utterances[1], -990)
     assert judge(utterances, finals, [], timed_words=(1,)).is_flawless
 
 
@@ -161,6 +163,19 @@ def test_a_gap_needs_a_fault_that_may_cost_one_shortly_before_it():
     faults = [Span("kill capture", 50_000, 50_100, costs_a_gap=True), Span("kill stt", 90_000, 90_000)]
     soon, late = gap(50_200, 900), gap(91_000, 900)
     assert unexplained([soon, late], faults) == [late]
+
+
+def test_what_is_wrong_while_the_machine_stood_still_is_told_apart():
+    utterances = said(10)
+    number = next(n for n in range(100) if all(n not in one.words for one in utterances))
+    finals = heard(utterances[1:4]) + heard(utterances[4:5], 100) + heard(utterances[6:]) + [final([number], 14_000)]
+    verdict = judge(utterances, finals, [])
+    outside, inside = verdict.parted([Span("the host took 90 %", 12_500, 16_000)])
+    assert (outside.lost, inside.lost) == ([utterances[0]], [utterances[5]])
+    assert (outside.misplaced, [one.utterance for one in inside.misplaced]) == ([], [utterances[4]])
+    assert (outside.strays, inside.strays) == ([], [(SOURCE, number, 14_000)])
+    assert outside.worst_error_ms == {SOURCE: 0.0} and inside.worst_error_ms[SOURCE] > 90
+    assert verdict.parted([])[0] == verdict
 
 
 def test_no_two_utterances_of_a_voice_have_the_same_words():

@@ -112,3 +112,12 @@ def test_faults_that_follow_on_one_another_put_it_off_to_the_last_one_s_end():
         Span("outage", 32_000, 44_000),
     ]
     assert delays(speech, arrivals, faults)[0].live_again_ms == pytest.approx(WORD_MS + 300)
+
+
+def test_a_fault_near_a_time_in_which_the_machine_stood_still_is_told_apart():
+    speech = said("mic", 30)
+    sights = first_sights(speech, shown(speech, 300))
+    faults = [Span(label, at_ms, at_ms) for label, at_ms in (("one", 1000.0), ("two", 12_000.0), ("three", 30_000.0))]
+    spells = [Span("the host took 90 %", 20_000, 21_000)]
+    assert [one.in_spell for one in delays_of(sights, faults, spells)] == [False, True, False]
+    assert not any(one.in_spell for one in delays_of(sights, faults))

@@ -44,6 +44,8 @@ from .stack import Stack
 PROCESSES = ["broker", "control", "resample", "capture"]
 SOURCES = ("mic", "system", "pulse:headphones.monitor")
 LABELS = ("mic", "system", "system-2")
+TONES = {"mic", "system"}
+AUDIBLE_DBFS = -40.0
 
 RATE_HZ = 48_000
 CHUNK_RATE_HZ = 16_000
@@ -52,6 +54,7 @@ TONE_S = 180
 STEP_S = 0.15
 """Between two changes: shorter than it takes to open a device."""
 SETTLED_S = 1.5
+WITHIN_S = 20.0
 
 Samples = npt.NDArray[np.int16]
 
@@ -121,6 +124,7 @@ class Churn:
         self._started_ns = clock.now_ns()
         reply = self._stack.ask("start", sources=list(SOURCES), engine="local")
         self._session = str(reply["session"])
+        self._stack.until(lambda: self._sounding() == TONES, WITHIN_S, "a tone from each source")
         self.wait_heard()
         self._process = psutil.Process(self._stack.pid("capture"))
         self._before = self._held()
@@ -147,7 +151,7 @@ class Churn:
             time.sleep(step_s)
             self.changes += 1
 
-    def wait_heard(self, within_s: float = 20.0) -> None:
+    def wait_heard(self, within_s: float = WITHIN_S) -> None:
         """Until all sources deliver, and have done so for a while."""
         self._stack.until(lambda: all(self._delivers(view) for view in self._streams()), within_s, "sound from all")
         goals_ms = {view["source"]: view["captured_ms"] + SETTLED_S * 1000 for view in self._streams()}
@@ -193,6 +197,10 @@ class Churn:
     def _streams(self) -> list[dict[str, Any]]:
         streams: list[dict[str, Any]] = self._view()["streams"]
         return streams
+
+    def _sounding(self) -> set[str]:
+        """The sources in which a tone is heard: a server that was busy when a player began may play nothing."""
+        return {view["source"] for view in self._streams() if view["peak_dbfs"] > AUDIBLE_DBFS}
 
     def _delivers(self, view: dict[str, Any]) -> bool:
         return view["state"] in ("capturing", "silent") and view["captured_ms"] > 0

@@ -29,13 +29,14 @@ from .clip_judge import Difference, Heard, Plain, Spoken, compare, hear, out_of_
 from .clips import RATE_HZ as CLIP_RATE_HZ
 from .clips import Clip
 from .event_record import Came, EventRecord, stored
-from .fault_course import FaultCourse, Record, Tell, end_session, look_at_sink, session_started_ns
+from .fault_course import FaultCourse, Record, Tell, end_session, look_at_sink, session_started_ns, spans_of
 from .fault_hands import WorkerHands
 from .fault_schedule import Fault
 from .live_delay import Sight, Span, delays
 from .mouth import RATE_HZ, Mouth, Said
 from .pulse_server import PrivatePulse
 from .stack import Stack
+from .stolen_time import StolenTime
 
 PROCESSES = ("broker", "control", "engine", "resample", "stt", "capture", "jsonl")
 SINKS = {"system": "speakers", "mic": "feed"}
@@ -79,6 +80,7 @@ class EngineLaboratory:
             environment = {"PULSE_SERVER": self.pulse.server}
             self.stack = stack.enter_context(Stack(self._procfile, PROCESSES, environment=environment))
             self.record = stack.enter_context(EventRecord(self.stack.paths))
+            self.stolen = stack.enter_context(StolenTime())
             self._opened = stack.pop_all()
         return self
 
@@ -107,6 +109,7 @@ class EngineLaboratory:
 
         spoken = [self._spoken(source, said, on_line) for source, mouth in mouths.items() for said in mouth.said()]
         outcome.spans = [Span(str(fault), on_line(began), on_line(ended)) for fault, began, ended in done]
+        outcome.spells = spans_of(self.stolen.spells(started_ns), on_line)
         self._judge(session, spoken, on_line(troubled_ns), on_line, outcome)
         outcome.sink = look_at_sink(self.stack)
         return outcome
@@ -160,7 +163,7 @@ class EngineLaboratory:
         outcome.difference = compare(outcome.heard, usual)
         for source in SINKS:
             outcome.disorder += out_of_order(final for final in finals if final.source == source)
-        outcome.delays = delays(_sights(finals, self.record.came, on_line), outcome.spans)
+        outcome.delays = delays(_sights(finals, self.record.came, on_line), outcome.spans, outcome.spells)
 
 
 def _sound(clip: Clip) -> npt.NDArray[np.float32]:

@@ -33,6 +33,8 @@ class FakeSource:
         """Raised by `devices` and `open` while it is set."""
         self.refused: set[str] = set()
         """Ids that cannot be opened."""
+        self.hesitant: set[str] = set()
+        """Ids that are opened, but do not answer before the test lets them."""
         self.opened: list[str] = []
         """The ids of all openings, in order."""
         self._devices: dict[str, Device] = {}
@@ -56,7 +58,8 @@ class FakeSource:
         if device_id in self.refused:
             listener.on_lost(SourceError("device-unavailable", f"{device_id} cannot be opened", retryable=True))
         elif device is not None:
-            listener.on_format(device.rate_hz, device.channels)
+            if device_id not in self.hesitant:
+                listener.on_format(device.rate_hz, device.channels)
         else:
             listener.on_lost(SourceError("device-not-found", f"there is no {device_id}", retryable=True))
         return stream
@@ -91,6 +94,12 @@ class FakeSource:
             if device.kind == chosen.kind:
                 self._devices[name] = _with_default(device, name == device_id)
         self._tell()
+
+    def answer(self, device_id: str) -> None:
+        """A hesitant device answers."""
+        device = self._devices[device_id]
+        for listener in self._listeners(device_id):
+            listener.on_format(device.rate_hz, device.channels)
 
     def is_open(self, device_id: str) -> int:
         """How many times the device is open now."""

@@ -24,6 +24,7 @@ from .fault_hands import WorkerHands
 from .fault_schedule import LAST_S, Fault
 from .live_delay import Delay, Span
 from .stack import Stack
+from .stolen_time import Spell
 from .vitals import Vital, vitals
 
 WATCH_S = 5.0
@@ -45,6 +46,8 @@ class Record:
     vitals: list[Vital] = field(default_factory=list)
     loads: list[float] = field(default_factory=list)
     """Of the machine, whenever the vitals were taken."""
+    spells: list[Span] = field(default_factory=list)
+    """When the machine's host had taken its processors away, on the session's time line."""
     sink: str = ""
     """What is wrong with the file of the sink, which must hold each stored event once and in order."""
     ended: bool = False
@@ -129,6 +132,11 @@ def look_at_sink(stack: Stack) -> str:
         return ""
     missing = sorted(set(range(1, head + 1)) - set(found))
     return f"{len(found)} lines for {head} events; missing {missing[:10]}, {len(found) - len(set(found))} twice"
+
+
+def spans_of(spells: Iterable[Spell], on_line: Callable[[int], float]) -> list[Span]:
+    """Spells of the host on a session's time line."""
+    return [Span(f"the host took {one.share:.0%}", on_line(one.begin_ns), on_line(one.end_ns)) for one in spells]
 
 
 def session_started_ns(events: Sequence[Event]) -> int:

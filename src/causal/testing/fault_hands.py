@@ -22,8 +22,12 @@ Do = Callable[[psutil.Process], None]
 Way = Callable[[str, float], contextlib.AbstractContextManager[None]]
 """To what, and for how long: a fault, from its beginning to its end."""
 
-SPARE_SCRIPT = SCRIPT + "load-module module-null-sink sink_name=spare format=float32le norewinds=1\n"
-"""With another pair of loudspeakers, which nothing plays into: the default while the first are unplugged."""
+SPARE_SCRIPT = SCRIPT + (
+    "load-module module-null-sink sink_name=spare format=float32le norewinds=1 sink_properties=device.class=sound\n"
+)
+"""With another pair of loudspeakers, which nothing plays into: the default while the first are unplugged, for the
+server prefers devices of that class. When the first are back they are the default again, and what was playing moves
+back with them."""
 
 ERRORS = {3005: "Server error", 3008: "Session Expired: maximum session duration exceeded"}
 AWAY_STATUS = 502
@@ -184,12 +188,9 @@ class Hands(WorkerHands):
     def _unplug(self, device: str, _: float) -> Iterator[None]:
         modules = [line.split("\t") for line in self.pulse.pactl("list", "short", "modules").splitlines()]
         index, name, options = next(module[:3] for module in modules if f"_name={device} " in f"{module[2]} ")
-        if device == "speakers":
-            self.pulse.pactl("set-default-sink", "spare")
         self.pulse.unload(index)
         yield
         self.pulse.pactl("load-module", name, options)
-        self.pulse.pactl(*self._default(device))
 
     @contextlib.contextmanager
     def _suspend(self, device: str, _: float) -> Iterator[None]:
@@ -203,10 +204,6 @@ class Hands(WorkerHands):
         self.pulse.kill()
         yield
         self.pulse.start()
-
-    @staticmethod
-    def _default(device: str) -> tuple[str, str]:
-        return ("set-default-sink" if device == "speakers" else "set-default-source"), device
 
     # --- the disk ---
 

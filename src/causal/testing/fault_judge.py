@@ -10,12 +10,12 @@ found by word and time. Only a gap on the record that overlaps an utterance excu
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from causal.messages import Gap, TranscriptFinal, TranscriptPartial
 
-from .live_delay import Span
+from .live_delay import Span, in_spell
 from .utterances import STEP_MS, Utterance, Words
 
 DECODE_MS = 10
@@ -42,18 +42,50 @@ class Verdict:
     """Said while the loudspeaker went or stood still: not judged."""
     lost: list[Utterance] = field(default_factory=list)
     repeated: list[Utterance] = field(default_factory=list)
-    misplaced: list[tuple[Utterance, float]] = field(default_factory=list)
-    """And by how many milliseconds."""
     strays: list[tuple[str, int, int]] = field(default_factory=list)
     """Words that nobody said there: source, number, where. Next to a gap they are remains of a word that it cut."""
-    worst_error_ms: dict[str, float] = field(default_factory=dict)
-    """By source, beyond what the decoder's steps and the source's own slack explain."""
-    errors_ms: list[tuple[Utterance, float]] = field(default_factory=list)
-    """Of each utterance that was timed: how late its first word seems to begin; for whoever looks into it."""
+    timed: list[Timed] = field(default_factory=list)
+    """Each utterance whose time could be judged."""
+
+    @property
+    def misplaced(self) -> list[Timed]:
+        return [one for one in self.timed if one.beyond_ms > MAPPING_MS]
+
+    @property
+    def worst_error_ms(self) -> dict[str, float]:
+        """By source, beyond what the decoder's steps and the source's own slack explain."""
+        worst: dict[str, float] = {}
+        for one in self.timed:
+            source = one.utterance.source
+            worst[source] = max(worst.get(source, 0.0), one.beyond_ms)
+        return worst
 
     @property
     def is_flawless(self) -> bool:
         return not (self.lost or self.repeated or self.misplaced or self.strays)
+
+    def parted(self, spells: Sequence[Span]) -> tuple[Verdict, Verdict]:
+        """What is wrong outside those times, and in them. What was counted is the same in both."""
+        return self._where(lambda ms: not in_spell(ms, spells)), self._where(lambda ms: in_spell(ms, spells))
+
+    def _where(self, is_there: Callable[[float], bool]) -> Verdict:
+        return replace(
+            self,
+            lost=[one for one in self.lost if is_there(one.start_ms)],
+            repeated=[one for one in self.repeated if is_there(one.start_ms)],
+            strays=[one for one in self.strays if is_there(one[2])],
+            timed=[one for one in self.timed if is_there(one.utterance.start_ms)],
+        )
+
+
+@dataclass(frozen=True)
+class Timed:
+    """An utterance, and how late the word began that is farthest from its time."""
+
+    utterance: Utterance
+    error_ms: float
+    beyond_ms: float
+    """What the decoder's steps and the source's own slack do not explain of it."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +124,7 @@ def judge(
     return verdict
 
 
-def unexplained(gaps: Iterable[Gap], faults: Sequence[Span]) -> list[Gap]:
+def unexplained(gaps: Iterable[Gap], faults: Iterable[Span]) -> list[Gap]:
     """The gaps without a fault that may cost one, shortly before them or meanwhile."""
     may = [fault for fault in faults if fault.costs_a_gap]
     return [
@@ -197,18 +229,13 @@ def _judge_one(utterance: Utterance, found: _Found, excused: bool, verdict: Verd
 def _judge_time(
     utterance: Utterance, found: _Found, slack_ms: float, timed_words: Sequence[int], verdict: Verdict
 ) -> None:
-    heard = [(which, starts[which]) for starts in found.whole for which in timed_words]
-    heard += [(which, start_ms) for which in timed_words for start_ms in found.pieces.get(which, ())]
-    worst_ms = verdict.worst_error_ms
-    if heard:
-        verdict.errors_ms.append((utterance, heard[0][1] - utterance.word_ms(heard[0][0])))
-    for which, start_ms in heard:
-        error_ms = start_ms - utterance.word_ms(which)
-        beyond_ms = max(error_ms - slack_ms, -DECODE_MS - slack_ms - error_ms, 0.0)
-        worst_ms[utterance.source] = max(worst_ms.get(utterance.source, 0.0), beyond_ms)
-        if beyond_ms > MAPPING_MS:
-            verdict.misplaced.append((utterance, error_ms))
-            return
+    starts = [(which, starts[which]) for starts in found.whole for which in timed_words]
+    starts += [(which, start_ms) for which in timed_words for start_ms in found.pieces.get(which, ())]
+    errors_ms = [start_ms - utterance.word_ms(which) for which, start_ms in starts]
+    beyond_ms = [max(error_ms - slack_ms, -DECODE_MS - slack_ms - error_ms, 0.0) for error_ms in errors_ms]
+    if errors_ms:
+        worst = max(range(len(errors_ms)), key=beyond_ms.__getitem__)
+        verdict.timed.append(Timed(utterance, errors_ms[worst], beyond_ms[worst]))
 
 
 def _number(text: str) -> int:

@@ -28,7 +28,7 @@ from causal.messages import Gap, TranscriptFinal, TranscriptPartial
 from .assemblyai_server import AssemblyAIServer, in_thread
 from .assemblyai_session import Rules
 from .event_record import Came, EventRecord, stored
-from .fault_course import Done, FaultCourse, Record, end_session, look_at_sink, session_started_ns
+from .fault_course import Done, FaultCourse, Record, end_session, look_at_sink, session_started_ns, spans_of
 from .fault_hands import SPARE_SCRIPT, Hands
 from .fault_judge import Verdict, judge, numbers_in, unexplained
 from .fault_schedule import Fault
@@ -40,6 +40,7 @@ from .oracle_speech import RATE_HZ
 from .pulse_server import PrivatePulse
 from .small_disk import SmallDisk
 from .stack import Stack
+from .stolen_time import StolenTime
 from .utterances import EVERY_MS, Utterance, sound_of, words_of
 
 PROCESSES = ("broker", "control", "resample", "stt", "capture", "jsonl")
@@ -108,6 +109,7 @@ class Laboratory:
                 Stack(self._procfile, PROCESSES, environment=environment, concurrency=self._concurrency)
             )
             self.record = stack.enter_context(EventRecord(self.stack.paths))
+            self.stolen = stack.enter_context(StolenTime())
             self.hands = Hands(self.stack, self.server, self.pulse, self.disk, self.clocks)
             self._opened = stack.pop_all()
         return self
@@ -210,8 +212,9 @@ class Laboratory:
             Span(str(fault), on_line(began), on_line(ended), fault.costs_a_gap, fault.hold_s * 1000)
             for fault, began, ended in done
         ]
+        outcome.spells = spans_of(self.stolen.spells(started_ns), on_line)
         live = [utterance for utterance in said if utterance.source in SINKS]  # a file waits while nobody reads it
-        outcome.delays = delays(first_sights(live, _arrivals(self.record.came, on_line)), outcome.spans)
+        outcome.delays = delays(first_sights(live, _arrivals(self.record.came, on_line)), outcome.spans, outcome.spells)
         outcome.unexplained = unexplained(outcome.gaps, outcome.spans)
 
     def _said_by_file(self) -> list[Utterance]:

@@ -16,6 +16,8 @@ NEAR_MS = 500
 """An arrival belongs to the word that was said within this distance."""
 LIVE_MS = 2000
 """A word that comes sooner after it was said is live."""
+SPELL_MS = 3000
+"""What happens so near to a time in which the machine stood still happens in it: an utterance takes 1 s."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Delay:
     before the next fault began."""
     in_another: bool = False
     """The speech service was away meanwhile, so that nothing could be live."""
+    in_spell: bool = False
+    """The machine stood still between the fault and the next one."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +78,14 @@ class Sight:
         return self.at_ms - self.end_ms
 
 
-def delays(words: Sequence[Sight], faults: Sequence[Span]) -> list[Delay]:
-    """One entry a fault; words that never came are not counted here."""
-    return [_after(fault, faults, words) for fault in faults]
+def delays(words: Sequence[Sight], faults: Sequence[Span], spells: Sequence[Span] = ()) -> list[Delay]:
+    """One entry a fault; words that never came are not counted here. `spells`: when the machine stood still."""
+    return [_after(fault, faults, words, spells) for fault in faults]
+
+
+def in_spell(ms: float, spells: Iterable[Span]) -> bool:
+    """Whether the machine stood still at that time, or shortly before: what waited then has to be caught up with."""
+    return any(spell.begin_ms - SPELL_MS <= ms <= spell.end_ms + SPELL_MS for spell in spells)
 
 
 def first_sights(said: Iterable[Utterance], arrivals: Iterable[Arrival]) -> list[Sight]:
@@ -94,7 +103,7 @@ def first_sights(said: Iterable[Utterance], arrivals: Iterable[Arrival]) -> list
     return words
 
 
-def _after(fault: Span, faults: Sequence[Span], words: Sequence[Sight]) -> Delay:
+def _after(fault: Span, faults: Sequence[Span], words: Sequence[Sight], spells: Iterable[Span]) -> Delay:
     owed_from_ms = _owed_from_ms(fault, faults)
     later = (other.begin_ms for other in faults if other.begin_ms > fault.begin_ms and other.begin_ms >= owed_from_ms)
     end_ms = min(later, default=float("inf"))
@@ -112,7 +121,8 @@ def _after(fault: Span, faults: Sequence[Span], words: Sequence[Sight]) -> Delay
         fault.label,
         max((word.delay_ms for word in meanwhile if word.start_ms < end_ms - LIVE_MS), default=0.0),
         max(known) if known and len(known) == len(again) else None,
-        any(other.begin_ms < fault.begin_ms < other.ready_ms for other in faults),
+        in_another=any(other.begin_ms < fault.begin_ms < other.ready_ms for other in faults),
+        in_spell=any(fault.begin_ms - SPELL_MS <= one.end_ms and one.begin_ms <= end_ms for one in spells),
     )
 
 

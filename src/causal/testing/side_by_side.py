@@ -17,11 +17,16 @@ import inspect
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from functools import wraps
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from causal import clock
 
 if TYPE_CHECKING:
     import pytest
+
+BEGAN = "began_ns"
+"""The user property of a test's report that says when its story began, on the capture clock: before pytest came to it."""
 
 AT_ONCE = 4
 """Two processors have room for them: a lone gateway with all that belongs to it takes a tenth of one."""
@@ -36,6 +41,7 @@ class SideBySide:
         self._at_once = at_once
         self._stories: dict[str, Callable[..., None]] = {}
         self._outcomes: dict[str, Future[None]] = {}
+        self._began_ns: dict[str, int] = {}
 
     def __call__(self, make: Callable[[], AbstractContextManager[S]]) -> Callable[..., Callable[..., None]]:
         """A decorator for tests whose first argument is what `make` makes; the others are parameters, not fixtures."""
@@ -50,7 +56,10 @@ class SideBySide:
                 del parameters  # the story has them
                 if not self._outcomes:
                     self._start(request)
-                self._outcomes[request.node.nodeid].result()
+                try:
+                    self._outcomes[request.node.nodeid].result()
+                finally:
+                    request.node.user_properties.append((BEGAN, self._began_ns[request.node.nodeid]))
 
             _, *parameters = inspect.signature(test).parameters.values()
             asked = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -67,4 +76,8 @@ class SideBySide:
             story = self._stories.get(getattr(item, "originalname", ""))
             if story is not None and item.path == request.path:
                 parameters = item.callspec.params if hasattr(item, "callspec") else {}
-                self._outcomes[item.nodeid] = pool.submit(story, **parameters)
+                self._outcomes[item.nodeid] = pool.submit(self._tell, item.nodeid, partial(story, **parameters))
+
+    def _tell(self, test: str, story: Callable[[], None]) -> None:
+        self._began_ns[test] = clock.now_ns()
+        story()
