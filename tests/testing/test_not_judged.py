@@ -95,7 +95,7 @@ def run(pytester):
 def test_a_live_test_that_fails_while_the_machine_stands_still_is_told_and_skipped_and_no_other_one(run):
     result = run(TESTS)
     result.assert_outcomes(passed=1, failed=3, skipped=1)
-    result.stdout.fnmatch_lines(["*what was found is told*", "*not judged, the host of this machine took up to * of it in * s meanwhile*"])
+    result.stdout.fnmatch_lines(["*what was found is told*", "*not judged, the host of this machine took up to *"])
     assert result.ret == 1
 
 

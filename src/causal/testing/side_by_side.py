@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import pytest
 
 BEGAN = "began_ns"
-"""The user property of a test's report that says when its story began, on the capture clock: before pytest came to it."""
+"""The user property that says when a test's story began, on the capture clock: before pytest came to it."""
 
 AT_ONCE = 4
 """Two processors have room for them: a lone gateway with all that belongs to it takes a tenth of one."""

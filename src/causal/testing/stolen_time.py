@@ -116,4 +116,5 @@ def excuse(found: Sequence[Spell]) -> str:
     length_s = sum(spell.end_ns - spell.begin_ns for spell in found) / clock.NS_PER_S
     if length_s < ENOUGH_S:
         return ""
-    return f"the host of this machine took up to {max(one.share for one in found):.0%} of it in {length_s:.1f} s meanwhile"
+    share = max(spell.share for spell in found)
+    return f"the host of this machine took up to {share:.0%} of it in {length_s:.1f} s meanwhile"
