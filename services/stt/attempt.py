@@ -28,6 +28,11 @@ from .turns import Fact, Final, Void
 log = logging.getLogger("causal.stt.attempt")
 
 ROOM_CHECK_S = 0.25
+LEFT_BEHIND_CHUNKS = 60
+"""What waits for a connection after this process stood still, say: 4 s of it may go at once, but for each second more
+words would come late for another four. So the lane ends here, and what is left is transcribed beside what is said."""
+SETTLED_S = 20.0
+"""A younger connection is not given up for that: sessions cost money, and are counted."""
 
 
 class Listener(Protocol):
@@ -74,10 +79,11 @@ class Outcome:
 
 
 class Attempt:
-    """One connection. Used once. `idle_close_s`: ends after so long a silence; 0: never."""
+    """One connection. Used once. `idle_close_s`: ends after so long a silence; 0: never. `patient`: catches up on
+    whatever waits, before new speech."""
 
     def __init__(
-        self, target: Target, supply: Supply, timing: Timing, listener: Listener, *, idle_close_s: float
+        self, target: Target, supply: Supply, timing: Timing, listener: Listener, *, idle_close_s: float, patient: bool
     ) -> None:
         now_s = clock.now_s()
         formatting = target.options.formatting_requested
@@ -90,6 +96,7 @@ class Attempt:
         self._room = asyncio.Event()
         self._work: tuple[Lane, Scribe] | None = None
         self._live_s = now_s
+        self._is_patient = patient
         self._idle_close_chunks = round(idle_close_s * 1000 / CHUNK_MS)
         self._quiet_from = 0
         """The first chunk of the present silence."""
@@ -118,6 +125,8 @@ class Attempt:
         while not lane.all_sent:
             if self._is_late_to_roll_over() and not await self._cut():
                 break
+            if self._is_left_behind(lane):
+                await self._listener.cut()
             recorded = await self._supply.wait_for(lane.next_index, self._must_end)
             self._reached_end = recorded is not None and recorded.chunk.end
             if recorded is not None and not self._reached_end and await self._may_send():
@@ -126,6 +135,15 @@ class Attempt:
                 break
         self._reached_end = self._reached_end or lane.all_sent
         self._terminated = True
+
+    def _is_left_behind(self, lane: Lane) -> bool:
+        """Whether so much waits for a living connection that what is said now is better told by another one."""
+        return (
+            lane.to_chunk is None
+            and clock.now_s() - self._live_s >= SETTLED_S
+            and self._supply.newest_index - lane.next_index >= LEFT_BEHIND_CHUNKS
+            and not self._is_patient
+        )
 
     async def _cut(self) -> bool:
         self._roll_over_by_s = None

@@ -23,6 +23,10 @@ class Home(Protocol):
     def must_end(self) -> bool:
         """Whether connections shall end before their lanes do."""
 
+    @property
+    def has_live_speech(self) -> bool:
+        """Whether what comes now is worth more than what came before."""
+
     async def divide(self, queue: FinalQueue, *, patient: bool) -> FinalQueue:
         """The lane for a session that has just begun: this one, or a new one where much has piled up."""
 

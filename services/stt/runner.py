@@ -151,7 +151,12 @@ class Runner:
         if not await self._permitted(self._target):
             return False
         attempt = Attempt(
-            self._target, self._home.supply, self._around.timing, self, idle_close_s=self._idle_close_s(self._target)
+            self._target,
+            self._home.supply,
+            self._around.timing,
+            self,
+            idle_close_s=self._idle_close_s(self._target),
+            patient=self._target.is_engine or not self._home.has_live_speech,
         )
         return await self._consider(await attempt.run(), self._target)
 

@@ -140,12 +140,17 @@ class SpeechStream:
         """Whether connections shall end before their lanes do."""
         return self._over or self._out_of_step
 
+    @property
+    def has_live_speech(self) -> bool:
+        """Whether what comes now is worth more than what came before: not in a file that plays at a speed of its own."""
+        return not (self.assignment.device.startswith("file:") and "speed=" in self.assignment.device)
+
     async def divide(self, queue: FinalQueue, *, patient: bool) -> FinalQueue:
         """The lane for a session that has just begun: where much has piled up, a new one, in which new speech comes at
         once."""
         newest = self.supply.next_index
         many = ENGINE_BEHIND_CHUNKS if patient else BEHIND_CHUNKS
-        if newest - queue.lane.promised_to < many or _is_fast_file(self.assignment.device):
+        if newest - queue.lane.promised_to < many or not self.has_live_speech:
             return queue
         return await self._divide_before(newest, queue)
 
@@ -292,7 +297,3 @@ def _no_open_lane(claimed: Claimed) -> Fault:
 def _end_ms(recorded: Recorded) -> int:
     """Where on the stream's time line a chunk's last heard sample lies."""
     return (recorded.chunk.position + recorded.chunk.valid) // SAMPLES_PER_MS
-
-
-def _is_fast_file(device: str) -> bool:
-    return device.startswith("file:") and "speed=" in device

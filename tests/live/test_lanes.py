@@ -60,6 +60,21 @@ def test_after_an_outage_new_speech_comes_live_at_once_and_the_backlog_beside_it
 
 
 @beside(alone)
+def test_a_gateway_that_stood_still_is_live_again_at_once_and_catches_up_beside(stack):
+    stack.say(sentences(1, 33))
+    stack.processes["stt-1"].send_signal(signal.SIGSTOP)
+    stack.say(sentences(34, 66))
+    stack.processes["stt-1"].send_signal(signal.SIGCONT)
+    stack.say(sentences(67, 72))
+    stack.wait(lambda: 72 in stack.heard(), within_s=3)
+    assert 60 not in stack.heard(), "the backlog of 22 s takes longer, and nobody waited for it"
+    stack.end()
+    stack.wait_done(40)
+    assert stack.heard() == list(range(1, 73))
+    assert len(stack.server.records) == 3
+
+
+@beside(alone)
 def test_what_is_said_without_a_pause_while_the_service_comes_back_is_told_once(stack):
     stack.say(sentences(1, 3))
     go_away(stack.server)

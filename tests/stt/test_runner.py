@@ -45,6 +45,7 @@ class Stream:
         self.assignment = Assignment(stream=STREAM, epoch=1, device="mic", engine="x", started_ns=0, started_unix_ns=0)
         self.supply = Supply(JournalReader(folder, STREAM))
         self.must_end = False
+        self.has_live_speech = True
         self.target: Target | CausalError = SOMEWHERE
         self.asked: list[bool] = []
         """Permissions that were asked for: whether for live speech."""
