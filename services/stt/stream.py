@@ -142,7 +142,7 @@ class SpeechStream:
 
     @property
     def has_live_speech(self) -> bool:
-        """Whether what comes now is worth more than what came before: not in a file that plays at a speed of its own."""
+        """Whether what comes now is worth more than what came before: not in a file with a speed of its own."""
         return not (self.assignment.device.startswith("file:") and "speed=" in self.assignment.device)
 
     async def divide(self, queue: FinalQueue, *, patient: bool) -> FinalQueue:
