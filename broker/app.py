@@ -22,7 +22,7 @@ from causal.errors import WireError
 from causal.loop import Loop, receive_all, send_now
 from causal.messages import EVENT_TYPES, Message, QueueDepth
 from causal.messages.control import Fault
-from causal.messages.log import Claim, Head, Hello, LoggedEvent, Publish, Replay, Stored
+from causal.messages.log import Claim, Claimed, Head, Hello, LoggedEvent, Publish, Replay, Stored
 from causal.service import Options, Service
 
 from .ballast import Ballast
@@ -102,7 +102,7 @@ class Broker:
             case topics.CLAIM:
                 claim = wire.unpack(parts, Claim)
                 self._store(batch)  # what came before counts before
-                self._answer(sender, topics.CLAIMED, lambda: self._log.claim(claim))
+                self._answer(sender, topics.CLAIMED, lambda: self._claim(claim))
             case topics.REPLAY:
                 replay = wire.unpack(parts, Replay)
                 self._store(batch)
@@ -134,6 +134,11 @@ class Broker:
             send_now(self._router, [sender, *wire.pack(topic, result.answer)])
             if result.news is not None:
                 self._tell(result.news)
+
+    def _claim(self, claim: Claim) -> Claimed:
+        claimed = self._on_a_full_disk_too(lambda: self._log.claim(claim))
+        self._mend()
+        return claimed
 
     def _on_a_full_disk_too(self, write: Callable[[], T]) -> T:
         """Writes; when the disk is full, with the room that was kept for it."""

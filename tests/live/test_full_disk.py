@@ -14,7 +14,7 @@ from causal.broker.ballast import PLENTY, SIZE_BYTES
 from causal.broker_link import BrokerLink
 from causal.loop import receive_all
 from causal.messages import EVENT_TYPES, TranscriptFinal
-from causal.messages.log import Refused, Stored
+from causal.messages.log import Claim, Claimed, Refused, Stored
 from causal.testing.one_loop import OneLoop
 from causal.testing.small_disk import SmallDisk
 
@@ -36,9 +36,14 @@ class Listener:
 
     def __init__(self, stack: OneLoop) -> None:
         self.settled: list[Stored | Refused] = []
+        self.claimed: list[Claimed] = []
         self.heard: list[tuple[str, int | None]] = []
         self._stack = stack
-        self._link = BrokerLink(stack.service("stt"), on_settled=lambda _, answer: self.settled.append(answer))
+        self._link = BrokerLink(
+            stack.service("stt"),
+            on_settled=lambda _, answer: self.settled.append(answer),
+            on_claimed=self.claimed.append,
+        )
         self._events = stack.context.socket(zmq.SUB)
         self._events.subscribe(b"transcript-final/")
         self._events.connect(stack.paths.address("events"))
@@ -56,6 +61,12 @@ class Listener:
             started_at="",
         )
         self._link.publish(event)
+
+    def claim(self, stream: str) -> None:
+        self._link.claim(Claim(stream=stream, lane="0", epoch=1))
+
+    def until_claimed(self, count: int) -> None:
+        self._stack.run_until(lambda: len(self.claimed) >= count, within_s=10.0)
 
     def until_stored(self, count: int) -> None:
         self._stack.run_until(lambda: len(self.settled) >= count, within_s=10.0)
@@ -108,6 +119,37 @@ def test_a_full_disk_costs_no_final_and_no_time(stack, disk):
         assert gateway.heard[before + 2 :] == [("beyond it", 22), ("and more", 23)], "and get their number later"
         stack.run_until(lambda: not fault(broker), within_s=15.0)
         assert ballast.exists()
+
+
+def test_a_stream_that_begins_on_a_full_disk_is_claimed_with_the_ballast(stack, disk):
+    with contextlib.closing(Broker(stack.service("broker"))) as broker:
+        gateway = Listener(stack)
+        ballast = stack.paths.data / "events.ballast"
+        stack.run_until(ballast.exists)
+        gateway.claim("s/mic")
+        gateway.until_claimed(1)
+
+        disk.fill()
+        gateway.claim("s/system")
+        gateway.until_claimed(2)
+        assert not ballast.exists()
+        assert fault(broker) == "disk-full"
+
+
+def test_a_claim_that_waited_for_room_takes_the_fault_back(stack, disk):
+    with contextlib.closing(Broker(stack.service("broker"))) as broker:
+        gateway = Listener(stack)
+        ballast = stack.paths.data / "events.ballast"
+        stack.run_until(ballast.exists)
+        ballast.unlink()
+        disk.fill()
+        gateway.claim("s/mic")
+        stack.run_until(lambda: fault(broker) == "disk-full")
+        assert not gateway.claimed
+
+        disk.make_room()
+        gateway.until_claimed(1)
+        assert not fault(broker)
 
 
 def test_a_broker_that_starts_on_a_full_disk_spends_its_ballast(stack, disk):
