@@ -23,6 +23,7 @@ from causal.journal import JournalWriter
 from causal.journal_record import Samples
 from causal.messages import Chunk
 from causal.resample.recording import Recording
+from causal.resample.reserve import Reserve, room_of
 
 RESULTS = Path(__file__).parent / "results" / "journal.md"
 JFK = Path(__file__).parents[1] / "samples" / "jfk.wav"
@@ -51,7 +52,7 @@ def journal(folder: Path, chunks: list[Samples]) -> None:
 
 def recorded(folder: Path, chunks: list[Samples]) -> None:
     """The journal, and the FLAC file that follows it once a second."""
-    recording = Recording(folder / "journal", STREAM, folder / "mic.flac")
+    recording = Recording(folder / "journal", STREAM, folder / "mic.flac", Reserve(lambda: room_of(folder)))
     with JournalWriter(folder / "journal", STREAM) as writer:
         for index, samples in enumerate(chunks):
             writer.append(_chunk(index), samples)

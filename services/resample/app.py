@@ -29,6 +29,7 @@ from causal.service import Options, Service
 from .background import Background
 from .duty import Duty
 from .resampler import Floats
+from .reserve import Reserve, room_of
 from .shelf import CAPACITY
 from .stream import Action, KeepChunk, PublishGap
 from .timeline import SAMPLES_PER_MS
@@ -69,6 +70,7 @@ class Resample:
         self._leaving_s: dict[str, float] = {}
         self._gateways: dict[str, zmq.Socket[bytes]] = {}
         self._background = Background()
+        self._reserve = Reserve(lambda: room_of(me.paths.journal))
         self._latency = Latency()
         self._sessions: frozenset[str] | None = None
         """All that have not ended, also those of other resamplers; None before the controller has said so."""
@@ -112,7 +114,7 @@ class Resample:
     def _open(self, assignment: Assignment, now_s: float) -> Duty | None:
         name = assignment.stream
         try:
-            duty = Duty(assignment, self._me.paths, self._background.sync, now_s)
+            duty = Duty(assignment, self._me.paths, self._background.sync, self._reserve, now_s)
         except (OSError, ValueError) as error:
             report = _no_journal(assignment, error)
             if self._unopened.get(name) != report:

@@ -13,6 +13,7 @@ from causal.paths import Paths
 from .holes import holes_before
 from .recording import Recording
 from .resampler import Floats
+from .reserve import Reserve, room_of
 from .shelf import Shelf
 from .stream import Action, KeepChunk, Stream
 
@@ -23,13 +24,17 @@ END_MARK_WITHIN_S = 3.0
 class Duty:
     """Keeps what its stream says before it is passed on: the chunks that come out are in the journal."""
 
-    def __init__(self, assignment: Assignment, paths: Paths, sync: Callable[[int], None], now_s: float) -> None:
-        """Raises `OSError` when the journal cannot be opened, `ValueError` for a name that is no stream's."""
+    def __init__(
+        self, assignment: Assignment, paths: Paths, sync: Callable[[int], None], reserve: Reserve, now_s: float
+    ) -> None:
+        """`reserve` is that of the journals' disk. Raises `OSError` when the journal cannot be opened, `ValueError` for
+        a name that is no stream's."""
         self.assignment = assignment
         folder = folder_of(paths.journal, assignment.stream)
         flac = folder_of(paths.recordings, assignment.stream).with_suffix(".flac")
-        self.recording = Recording(folder, assignment.stream, flac) if assignment.record else None
-        self.shelf = Shelf(folder, assignment.stream, sync)
+        room = Reserve(lambda: room_of(paths.recordings))  # its own: a recording is written by another thread
+        self.recording = Recording(folder, assignment.stream, flac, room) if assignment.record else None
+        self.shelf = Shelf(folder, assignment.stream, sync, reserve)
         last = self.shelf.last
         self.stream = Stream(assignment.stream, assignment.started_ns, last, outran=self.shelf.outran)
         self.stt = assignment.peers.get("stt")

@@ -4,7 +4,7 @@ DATA_DIR/recordings/<session>/<source>.flac is 16 kHz mono, 16 bit. Its time is 
 nothing was heard, so word times of the transcript fit. What a device's clock is fast or slow is left out of a quiet
 chunk, or put into it; whatever is louder than the room is kept to the sample. A writer that was killed leaves a file
 that plays to about its last second; the next one makes a whole one beside it, from the journal, and puts it in its
-place.
+place. Where the disk's last room begins, the file waits, and goes on when there is more.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from causal.journal import JournalReader
 from causal.journal_record import Recorded, Samples
 from causal.messages.audio import CHUNK_RATE_HZ
 from causal.messages.control import Fault
+
+from .reserve import Reserve
 
 log = logging.getLogger("causal.resample")
 
@@ -40,11 +42,13 @@ TOTAL_AT = 21
 class Recording:
     """Follows a stream's journal with a FLAC file. One thread steps it; others may read `finished` and `fault`."""
 
-    def __init__(self, journal: Path, stream: str, path: Path) -> None:
+    def __init__(self, journal: Path, stream: str, path: Path, reserve: Reserve) -> None:
+        """`reserve` is that of the disk with `path`, and for this recording alone."""
         self.path = path
         self.finished = False
         """All that was said is in the file, which is closed. There is none when nothing was said."""
         self.fault: Fault | None = None
+        self._reserve = reserve
         self._reader = JournalReader(journal, stream)
         self._take: _Take | None = None
         self._next_index = 0
@@ -70,20 +74,30 @@ class Recording:
 
     def _write(self) -> None:
         stop = self._next_index + AT_ONCE
+        has_room = self._add_until(stop)
+        if self.finished:
+            self._finish()
+        elif self._take is not None:
+            self._take.show()
+            if has_room and self._next_index < stop:
+                self._take.put_in_place()
+        if not has_room and self.fault is None:
+            log.warning("the recording %s waits for room on the disk", self.path)
+        self.fault = None if has_room else self._explained("what room is left on this disk is kept for the transcript")
+
+    def _add_until(self, stop: int) -> bool:
+        """Adds what is there. False where the disk's last room begins: FLAC needs less than what is asked for."""
+        self._reserve.look()
         for recorded in self._reader.read_range(self._next_index, stop):
             if recorded.chunk.valid:
+                if not self._reserve.take(2 * recorded.chunk.valid):
+                    return False
                 self._opened().add(recorded)
             self._next_index += 1
             if recorded.chunk.end:
                 self.finished = True
                 break
-        if self.finished:
-            self._finish()
-        elif self._take is not None:
-            self._take.show()
-            if self._next_index < stop:
-                self._take.put_in_place()
-        self.fault = None
+        return True
 
     def _opened(self) -> _Take:
         if self._take is None:
@@ -109,16 +123,19 @@ class Recording:
         except (OSError, AssertionError, soundfile.LibsndfileError) as error:  # soundfile asserts that all was written
             why = getattr(error, "strerror", None) or "only a part of the sound was taken; the disk may be full"
             log.warning("the recording %s: %s", self.path, why)
-            self.fault = Fault(
-                code="disk-full",
-                message=f"the recording {self.path} cannot be written: {why}",
-                hint="Make room on this disk. The recording is then made again, whole, from the journal.",
-                retrying=True,
-            )
+            self.fault = self._explained(why)
             self._rest = REST_STEPS
             self._next_index = 0
             self.finished = False
             self._give_up()
+
+    def _explained(self, why: str) -> Fault:
+        return Fault(
+            code="disk-full",
+            message=f"the recording {self.path} cannot be written: {why}",
+            hint="Make room on this disk. The recording is then made whole, from the journal.",
+            retrying=True,
+        )
 
 
 class _Take:

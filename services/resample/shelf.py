@@ -10,9 +10,11 @@ from pathlib import Path
 
 from causal.errors import Code
 from causal.journal import JournalWriter
-from causal.journal_record import Recorded, Samples, lost
+from causal.journal_record import RECORD_BYTES, Recorded, Samples, lost
 from causal.messages import Chunk
 from causal.messages.control import Fault
+
+from .reserve import Reserve
 
 CAPACITY = 3000
 """Chunks: 5 minutes, 10 MB."""
@@ -31,8 +33,11 @@ class Shelf:
     journal says so to the next one. One writer, one thread.
     """
 
-    def __init__(self, folder: Path, stream: str, sync: Callable[[int], None], capacity: int = CAPACITY) -> None:
-        """Raises `OSError` when there is a journal, and it cannot be opened."""
+    def __init__(
+        self, folder: Path, stream: str, sync: Callable[[int], None], reserve: Reserve, capacity: int = CAPACITY
+    ) -> None:
+        """The shelves of a process share a `reserve`: for them the disk is full where that begins. Raises `OSError`
+        when there is a journal, and it cannot be opened."""
         self.capacity = capacity
         self.dropped = 0
         self.fault: Fault | None = None
@@ -40,6 +45,7 @@ class Shelf:
         self._folder = folder
         self._stream = stream
         self._sync = sync
+        self._reserve = reserve
         self._held: deque[Recorded] = deque()
         self._tried_s = 0.0
         self._writer: JournalWriter | None = None
@@ -81,24 +87,27 @@ class Shelf:
         """Writes what waits, if there is room again."""
         if self._writer is not None:
             self._writer.tick(now_s)
+        self._reserve.tick(now_s)
         if self._held and (self.fault is None or now_s - self._tried_s >= TRY_EVERY_S):
             self._tried_s = now_s
             self._write_held(AT_ONCE)
 
     def close(self) -> None:
         """Writes what waits, if there is room; what then is left is lost."""
-        self._write_held(len(self._held) + self.dropped)
+        self._write_held(len(self._held) + self.dropped, last_words=True)
         if self._writer is not None:
             self._writer.close()
             self._writer = None
 
-    def _write_held(self, limit: int) -> None:
+    def _write_held(self, limit: int, last_words: bool = False) -> None:
         try:
             if self._writer is None:
                 self._writer = JournalWriter(self._folder, self._stream, self._sync)
             for _ in range(limit):
                 if not self._held:
                     break
+                if not self._reserve.take(RECORD_BYTES, last_words):
+                    raise OSError(errno.ENOSPC, "what room is left on this disk is kept for the transcript")
                 self._write_next(self._writer)
             self.fault = None
             if self._marked and not self._held:

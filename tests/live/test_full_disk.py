@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import psutil
 import pytest
 import zmq
 
@@ -12,15 +14,21 @@ from causal import topics, wire
 from causal.broker.app import Broker
 from causal.broker.ballast import PLENTY, SIZE_BYTES
 from causal.broker_link import BrokerLink
+from causal.journal import JournalReader
 from causal.loop import receive_all
-from causal.messages import EVENT_TYPES, TranscriptFinal
+from causal.messages import EVENT_TYPES, Chunk, TranscriptFinal
 from causal.messages.log import Claim, Claimed, Refused, Stored
+from causal.resample.recording import Recording
+from causal.resample.reserve import Reserve, room_of
+from causal.resample.shelf import AT_ONCE, Shelf
 from causal.testing.one_loop import OneLoop
 from causal.testing.small_disk import SmallDisk
 
 pytestmark = pytest.mark.live
 
 DISK_MB = (PLENTY + 1) * SIZE_BYTES >> 20
+FEW_BYTES = 100_000
+"""What a writer of sound had in its buffers."""
 
 
 @pytest.fixture
@@ -150,6 +158,58 @@ def test_a_claim_that_waited_for_room_takes_the_fault_back(stack, disk):
         disk.make_room()
         gateway.until_claimed(1)
         assert not fault(broker)
+
+
+class Sound:
+    """A stream's journal and its recording, noise in both; `now_s` is theirs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.shelf = Shelf(folder / "journal", "s/mic", lambda _: None, Reserve(lambda: room_of(folder)))
+        self.recording = Recording(folder / "journal", "s/mic", folder / "mic.flac", Reserve(lambda: room_of(folder)))
+        self.now_s = 0.0
+        self._next = 0
+        self._noise = np.random.default_rng(1).integers(-32768, 32768, 1600, dtype=np.int16)
+
+    def hear(self, seconds: int) -> None:
+        for _ in range(seconds):
+            for _ in range(10):
+                chunk = Chunk(stream="s/mic", index=self._next, position=1600 * self._next, captured_ns=0)
+                self.shelf.keep(chunk, self._noise)
+                self._next += 1
+            self.now_s += 1.0
+            self.shelf.tick(self.now_s)
+            self.recording.step()
+
+
+def test_what_the_ballast_was_is_for_the_log_and_not_for_sound(stack, disk):
+    with contextlib.closing(Broker(stack.service("broker"))):
+        gateway = Listener(stack)
+        ballast = stack.paths.data / "events.ballast"
+        stack.run_until(ballast.exists)
+        sound = Sound(disk.folder)
+        sound.hear(seconds=10)
+        assert sound.shelf.fault is None
+        assert sound.recording.fault is None
+
+        disk.fill()
+        gateway.say("on the ballast", size=100_000)
+        gateway.until_stored(1)
+        assert not ballast.exists()
+        left = psutil.disk_usage(str(disk.folder)).free
+        assert left > SIZE_BYTES // 2
+        sound.hear(seconds=240)
+        assert psutil.disk_usage(str(disk.folder)).free > left - FEW_BYTES
+        assert sound.shelf.depth >= 2390, "but for the second until the disk is looked at"
+        assert sound.shelf.fault.code == "disk-full"
+        gateway.say("and there is room for it", size=SIZE_BYTES // 32)
+        gateway.until_stored(2)
+
+        disk.make_room()
+        sound.hear(seconds=1 + 2400 // AT_ONCE)
+        assert sound.shelf.fault is None
+        assert sound.recording.fault is None
+        with JournalReader(disk.folder / "journal", "s/mic") as reader:
+            assert all(one.chunk.valid for one in reader.read_range(0, 2500))
 
 
 def test_a_broker_that_starts_on_a_full_disk_spends_its_ballast(stack, disk):

@@ -12,6 +12,7 @@ import soundfile
 from causal.journal import JournalWriter
 from causal.messages import Chunk
 from causal.resample.recording import REST_STEPS, Recording
+from causal.resample.reserve import Reserve, room_of
 from causal.testing.small_disk import SmallDisk
 from causal.testing.stack import Stack
 
@@ -70,7 +71,8 @@ def test_a_full_disk_is_a_fault_that_passes(tmp_path: Path) -> None:
         if disk.missing:
             pytest.skip(disk.missing)
         path = disk.folder / "s1" / "mic.flac"
-        recording = Recording(tmp_path / "journal", "s1/mic", path)
+        reserve = Reserve(lambda: room_of(path))
+        recording = Recording(tmp_path / "journal", "s1/mic", path, reserve)
         with JournalWriter(tmp_path / "journal", "s1/mic") as writer:
             for index, samples in enumerate(noise):
                 writer.append(Chunk(stream="s1/mic", index=index, position=1600 * index, captured_ns=0), samples)

@@ -9,7 +9,9 @@ import pytest
 
 from causal import journal
 from causal.journal import JournalReader
+from causal.journal_record import RECORD_BYTES
 from causal.messages import Chunk
+from causal.resample.reserve import RESERVE_BYTES, Reserve, Room
 from causal.resample.shelf import Shelf
 
 STREAM = "s1/mic"
@@ -47,8 +49,18 @@ def disk(monkeypatch):
     return state
 
 
-def opened(tmp_path, **options):
-    return Shelf(tmp_path / "s1" / "mic", STREAM, lambda _: None, **options)
+class LargeDisk:
+    """What is free on a large disk; it is told, not measured."""
+
+    def __init__(self, free_bytes=1 << 30):
+        self.free_bytes = free_bytes
+
+    def __call__(self):
+        return Room(1 << 40, self.free_bytes)
+
+
+def opened(tmp_path, look=None, **options):
+    return Shelf(tmp_path / "s1" / "mic", STREAM, lambda _: None, Reserve(look or LargeDisk()), **options)
 
 
 def test_a_shelf_that_died_with_chunks_in_memory_is_known_to_have_passed_them_on(tmp_path, disk):
@@ -140,6 +152,42 @@ def test_much_is_written_bit_by_bit(tmp_path, disk):
     assert shelf.depth == 400
     shelf.tick(now_s=10.1)
     assert shelf.depth == 0
+
+
+def test_the_last_room_on_a_disk_is_not_for_sound(tmp_path):
+    large = LargeDisk(RESERVE_BYTES + 3 * RECORD_BYTES)
+    shelf = opened(tmp_path, large)
+    keep(shelf, range(5))
+    assert shelf.depth == 2
+    assert shelf.fault.code == "disk-full"
+    assert "kept for the transcript" in shelf.fault.message
+    assert [index for index, _, _ in contents(tmp_path / "s1" / "mic")] == [0, 1, 2]
+
+    large.free_bytes = RESERVE_BYTES
+    shelf.tick(now_s=10.0)
+    assert shelf.depth == 2
+    large.free_bytes = 1 << 30
+    shelf.tick(now_s=10.5)
+    assert shelf.depth == 2, "it is looked at once a second"
+    shelf.tick(now_s=11.0)
+    assert (shelf.depth, shelf.fault) == (0, None)
+
+
+def test_streams_share_the_room_that_is_left(tmp_path):
+    reserve = Reserve(LargeDisk(RESERVE_BYTES + 3 * RECORD_BYTES))
+    shelves = [Shelf(tmp_path / "s1" / name, STREAM, lambda _: None, reserve) for name in ("mic", "system")]
+    for index in range(2):
+        for shelf in shelves:
+            keep(shelf, [index])
+    assert sorted(shelf.depth for shelf in shelves) == [0, 1]
+
+
+def test_what_waits_when_the_process_ends_may_have_a_half_of_it(tmp_path):
+    shelf = opened(tmp_path, LargeDisk(RESERVE_BYTES))
+    keep(shelf, range(5))
+    assert shelf.depth == 5
+    shelf.close()
+    assert len(contents(tmp_path / "s1" / "mic")) == 5
 
 
 def test_closing_writes_what_waits(tmp_path, disk):
