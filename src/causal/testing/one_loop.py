@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
@@ -72,7 +71,9 @@ class OneLoop:
         self._doors = Doors(self.context, self.paths, chosen("auto"))
         self._lines = Lines(self.paths)
         self._publisher: BrokerLink | None = None
-        self._until: Callable[[], bool] = bool
+        self._condition: Callable[[], object] = bool
+        self._looks_left = 0
+        self._holds = False
         self.loop.every(LOOK_EVERY_S, self._look)
         self.loop.every(PICK_UP_S, self._lines.renew)
 
@@ -114,16 +115,19 @@ class OneLoop:
         """Tells the broker that nothing more will be published here."""
         self._link().say_bye()
 
-    def run_until(self, condition: Callable[[], object], within_s: float = 5.0) -> None:
-        """Turns the loop until `condition` holds. Raises `TimeoutError` if it does not come to that."""
-        deadline_s = time.monotonic() + within_s
-        self._until = lambda: bool(condition()) or time.monotonic() > deadline_s
+    def run_until(self, condition: Callable[[], object], within_s: float = 20.0) -> None:
+        """Turns the loop until `condition` holds. Raises `TimeoutError` if it does not come to that.
+
+        The time is counted in looks, of which a process that stands still has none."""
+        self._condition, self._looks_left = condition, round(within_s / LOOK_EVERY_S)
         self.loop.run()
-        if time.monotonic() > deadline_s:
+        if not self._holds:
             raise TimeoutError(f"not within {within_s} s")
 
     def _look(self) -> None:
-        if self._until():
+        self._looks_left -= 1
+        self._holds = bool(self._condition())
+        if self._holds or self._looks_left <= 0:
             self.loop.stop()
 
     def _link(self) -> BrokerLink:

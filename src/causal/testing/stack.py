@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,7 @@ import zmq
 
 from causal import wire
 from causal.errors import WireError
+from causal.loop import send_now
 from causal.messages.control import PROTOCOL_VERSION
 from causal.paths import Paths
 from causal.transport import Line
@@ -39,7 +41,9 @@ READY_WITHIN_S = 15.0
 """Five times what it should take; bench/stack.py measures it."""
 STOP_WITHIN_S = 10.0
 """honcho kills after 5 s what has not ended by itself."""
-ANSWER_WITHIN_S = 2.0
+ANSWER_WITHIN_S = 10.0
+ASK_AGAIN_S = 1.0
+"""What went to a controller that died is lost."""
 LOOK_EVERY_S = 0.05
 """Most looks ask the controller, or start `causal-ctl`."""
 
@@ -155,26 +159,34 @@ class Stack:
         )
 
     def ask(self, op: str, within_s: float = ANSWER_WITHIN_S, **fields: Any) -> dict[str, Any]:
-        """The controller's reply to a request. Raises `TimeoutError` when none comes in time."""
+        """The controller's reply to a request, which is sent again, with the same id, until it comes. Raises
+        `TimeoutError` when it does not come in time."""
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
-        request = {"v": PROTOCOL_VERSION, "id": secrets.token_hex(8), "op": op, **fields}
-        with context.socket(zmq.REQ) as socket:
+        frame = wire.pack_map({"v": PROTOCOL_VERSION, "id": secrets.token_hex(8), "op": op, **fields})
+        end_s = time.monotonic() + within_s
+        with context.socket(zmq.DEALER) as socket:
             socket.linger = 0
-            if Line(socket, self.paths, "control").address is None:
-                raise TimeoutError(f"the controller has not said where it is\n{self.log()}")
-            socket.send(wire.pack_map(request))
-            if not socket.poll(round(within_s * 1000)):
-                raise TimeoutError(f"no answer to {op!r}\n{self.log()}")
-            return wire.unpack_map(socket.recv())
+            line = Line(socket, self.paths, "control")
+            while (left_s := end_s - time.monotonic()) > 0:
+                line.renew()
+                wait_s = ASK_AGAIN_S if send_now(socket, [b"", frame]) else LOOK_EVERY_S
+                if socket.poll(round(min(wait_s, left_s) * 1000)):
+                    return wire.unpack_map(socket.recv_multipart()[-1])
+        raise TimeoutError(f"no answer to {op!r}\n{self.log()}")
 
-    def alive(self) -> dict[str, int]:
+    def alive(self, within_s: float = ANSWER_WITHIN_S) -> dict[str, int]:
         """The pids of the workers that are alive, under honcho's names for them: `broker.1`, `stt.2` …"""
-        services = [view for view in self.ask("status")["services"] if view["alive"]]
+        services = [view for view in self.ask("status", within_s)["services"] if view["alive"]]
         return {f"{view['status']['service']}.{view['status']['instance']}": view["status"]["pid"] for view in services}
 
     def pid(self, service: str, instance: int = 1) -> int:
-        """The pid of a worker. Raises `KeyError` when it is not alive."""
-        return self.alive()[f"{service}.{instance}"]
+        """The pid of a worker, as soon as it is alive: one that died a moment ago still stands in `status`."""
+
+        def find() -> int:
+            pid = self.alive().get(f"{service}.{instance}", 0)
+            return pid if pid and psutil.pid_exists(pid) else 0
+
+        return self.until(find, what=f"{service}.{instance}")
 
     def events(self, kind: str = "", path: Path | None = None) -> list[dict[str, Any]]:
         """The durable events as a jsonl sink has written them, all or those of one type; by default the Procfile's."""
@@ -191,7 +203,7 @@ class Stack:
             if self._honcho is not None and self._honcho.poll() is not None:
                 raise RuntimeError(f"honcho ended with {self._honcho.returncode}\n{self.log()}")
             with contextlib.suppress(TimeoutError, WireError):
-                return wanted <= self.alive().keys()
+                return wanted <= self.alive(ASK_AGAIN_S).keys()
             return False
 
         if wanted:
