@@ -302,13 +302,36 @@ class TestRetention:
         self.session(tmp_path, "old", 1_000, 2, ended=False)
         assert delete_finished(tmp_path, 3_600, now_s=9_000, live=frozenset({"old"})) == []
 
-    def test_too_much_sound_costs_the_oldest_that_have_ended(self, tmp_path):
-        self.session(tmp_path, "b", 2_000, 10, ended=True)
-        self.session(tmp_path, "a", 1_000, 10, ended=True)
-        self.session(tmp_path, "running", 500, 10, ended=False)
-        self.session(tmp_path, "c", 3_000, 10, ended=True)
-        assert delete_finished(tmp_path, 1e9, now_s=4_000, keep_s=4.0) == ["a", "b"]
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["c", "running"]
+    def test_a_young_session_stays_however_much_sound_there_is(self, tmp_path):
+        """Two streams of 13 hours are 26 hours of sound, and none of it is a day old."""
+        for name in ("morning", "evening"):
+            self.session(tmp_path, name, 1_000, 1, ended=False)
+            for source in ("mic", "system"):
+                end = chunk(RECORDS_PER_FILE, stream=f"{name}/{source}", end=True)
+                file_of(tmp_path / name / source, 1).write_bytes(encode(end, sound(0)))
+                with file_of(tmp_path / name / source, 0).open("r+b") as file:
+                    file.truncate(13 * 36_000 * RECORD_BYTES)  # a hole: it takes no room
+                for number in (0, 1):
+                    os.utime(file_of(tmp_path / name / source, number), (1_000, 1_000))
+        assert delete_finished(tmp_path, 24 * 3_600, now_s=2_000) == []
+
+    def test_on_a_full_disk_the_oldest_that_have_ended_go_until_there_is_room(self, tmp_path):
+        self.session(tmp_path, "b", 2_000, 2, ended=True)
+        self.session(tmp_path, "a", 1_000, 2, ended=True)
+        self.session(tmp_path, "broken-off", 500, 2, ended=False)
+        self.session(tmp_path, "running", 600, 2, ended=True)
+        self.session(tmp_path, "c", 3_000, 2, ended=True)
+        left = iter([True, True, False])
+        deleted = delete_finished(
+            tmp_path, 1e9, now_s=4_000, live=frozenset({"running"}), is_full=lambda: next(left, False)
+        )
+        assert deleted == ["a", "b"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["broken-off", "c", "running"]
+
+    def test_a_session_of_this_minute_stays_on_a_full_disk_too(self, tmp_path):
+        self.session(tmp_path, "just-ended", 3_950, 2, ended=True)
+        assert delete_finished(tmp_path, 1e9, now_s=4_000, is_full=lambda: True) == []
+        assert delete_finished(tmp_path, 1e9, now_s=4_011, is_full=lambda: True) == ["just-ended"]
 
     def test_a_folder_that_does_not_exist_has_nothing_to_delete(self, tmp_path):
         assert delete_finished(tmp_path / "none", 0, now_s=1) == []

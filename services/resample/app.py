@@ -47,6 +47,8 @@ BROKER_WITHIN_S = 0.5
 LINGER_S = 3.0
 """An ended stream answers its sender for so long after the controller has closed it."""
 RETENTION_PERIOD_S = 600.0
+FULL_PERIOD_S = 10.0
+"""While the disk is full."""
 RECORD_PERIOD_S = 1.0
 CHUNK_MS = 100
 
@@ -147,7 +149,13 @@ class Resample:
             "streams": (*(duty.report() for duty in duties), *self._unopened.values()),
             "queues": {
                 "blocks": QueueDepth(depth=self._waiting_blocks, capacity=RECEIVE_MARK, dropped=self._bad_messages),
+                # what waits in a socket is not told by ZeroMQ; what does not fit into it is counted
                 "chunks": QueueDepth(depth=0, capacity=SEND_MARK, dropped=self._chunks_not_sent),
+                "gaps": QueueDepth(
+                    depth=len(self._broker.outbox),
+                    capacity=self._broker.outbox.capacity,
+                    dropped=self._broker.outbox.dropped,
+                ),
                 "memory": QueueDepth(
                     depth=sum(duty.shelf.depth for duty in duties),
                     capacity=CAPACITY * len(duties),
@@ -214,6 +222,8 @@ class Resample:
         for duty in self._duties.values():
             self._carry_out(duty, duty.tick(now_s))
             self._tell(duty, now_s)
+        full = any(duty.is_disk_full for duty in self._duties.values())
+        self._retention.period_s = FULL_PERIOD_S if full else RETENTION_PERIOD_S
 
     def _record(self) -> None:
         for duty in self._duties.values():
@@ -224,10 +234,15 @@ class Resample:
         """Not before it is known which sessions live: by a clock that was just set, all may look old."""
         if self._sessions is None:
             return
-        keep_s = self._me.settings.journal_hours * 3600
+        root, keep_s = self._me.paths.journal, self._me.settings.journal_hours * 3600
         live = self._sessions | {StreamName.parse(name).session for name in self._duties}
-        root = self._me.paths.journal
-        self._background.do(lambda: delete_finished(root, keep_s, time.time(), keep_s=keep_s, live=live))
+
+        def work() -> None:
+            reserve = Reserve(lambda: room_of(root))
+            for name in delete_finished(root, keep_s, time.time(), live=live, is_full=reserve.is_reached):
+                log.info("the journal of session %s is deleted", name)
+
+        self._background.do(work)
 
     # --- the end ---
 

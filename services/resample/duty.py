@@ -67,6 +67,11 @@ class Duty:
             actions += self._kept(self.stream.finish(None if is_file else self.assignment.stopped_ns))
         return actions
 
+    @property
+    def is_disk_full(self) -> bool:
+        """Whether chunks wait in memory for room."""
+        return self.shelf.fault is not None and self.shelf.fault.code == "disk-full"
+
     def tell(self, now_s: float) -> Next | None:
         """What the sender should know now."""
         return self.stream.tell(now_s)

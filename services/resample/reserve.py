@@ -60,6 +60,11 @@ class Reserve:
             self._total_bytes = max(self._total_bytes, room.total_bytes)
             self._spare_bytes = room.free_bytes - self._reserve_bytes
 
+    def is_reached(self) -> bool:
+        """Looks whether there is less than the reserve."""
+        self.look()
+        return not self.take(0)
+
     def take(self, size_bytes: int, last_words: bool = False) -> bool:
         """Whether so much may be written now. `last_words`: of a process that ends and keeps nothing in memory any
         more; they may have half of the reserve."""

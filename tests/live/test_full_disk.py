@@ -1,6 +1,8 @@
-"""The event log on a disk that fills up: a tmpfs of its own, a real broker, one thread."""
+"""The event log and the sound on a disk that fills up: a tmpfs of its own, the real parts, one thread."""
 
 import contextlib
+import itertools
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +16,13 @@ from causal import topics, wire
 from causal.broker.app import Broker
 from causal.broker.ballast import PLENTY, SIZE_BYTES
 from causal.broker_link import BrokerLink
-from causal.journal import JournalReader
+from causal.journal import JournalReader, JournalWriter
+from causal.journal_record import file_of, folder_of
 from causal.loop import receive_all
 from causal.messages import EVENT_TYPES, Chunk, TranscriptFinal
+from causal.messages.control import Assignment, Work
 from causal.messages.log import Claim, Claimed, Refused, Stored
+from causal.resample.app import FULL_PERIOD_S, Resample
 from causal.resample.recording import Recording
 from causal.resample.reserve import Reserve, room_of
 from causal.resample.shelf import AT_ONCE, Shelf
@@ -210,6 +215,39 @@ def test_what_the_ballast_was_is_for_the_log_and_not_for_sound(stack, disk):
         assert sound.recording.fault is None
         with JournalReader(disk.folder / "journal", "s/mic") as reader:
             assert all(one.chunk.valid for one in reader.read_range(0, 2500))
+
+
+def keep_session(root: Path, name: str, chunks: int, written_s: float) -> None:
+    stream = f"{name}/mic"
+    with JournalWriter(folder_of(root, stream), stream) as writer:
+        for index in range(chunks):
+            chunk = Chunk(stream=stream, index=index, position=1600 * index, captured_ns=0, end=index == chunks - 1)
+            writer.append(chunk, np.zeros(1600, np.int16))
+    os.utime(file_of(folder_of(root, stream), 0), (written_s, written_s))
+
+
+def test_sound_of_old_sessions_makes_room_for_what_is_said_now(stack, disk):
+    """Free are 15 of 80 MB, and 20 are kept for the log; an old session has 8 MB."""
+    now_s = time.time()
+    journal = stack.paths.journal
+    keep_session(journal, "older", 2_500, now_s - 3 * 3600)
+    keep_session(journal, "old", 2_500, now_s - 2 * 3600)
+    resample = Resample(stack.service("resample"))
+    live = Assignment(stream="now/mic", epoch=1, device="mic", engine="local", started_ns=0, started_unix_ns=0)
+    resample._on_work(Work(streams=(live,), sessions=("now",)))
+    stack.run_until(lambda: resample._retention.due_s > time.monotonic())
+    with (disk.folder / "filler").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, psutil.disk_usage(str(disk.folder)).free - (15 << 20))
+    shelf = resample._duties["now/mic"].shelf
+    indexes = itertools.count()
+
+    def waits_for_room() -> bool:
+        shelf.keep(Chunk(stream="now/mic", index=next(indexes), position=0, captured_ns=0), np.zeros(1600, np.int16))
+        return shelf.depth > 0
+
+    stack.run_until(waits_for_room)
+    stack.run_until(lambda: not shelf.depth, within_s=2 * FULL_PERIOD_S)
+    assert sorted(path.name for path in journal.iterdir()) == ["now", "old"]
 
 
 def test_a_broker_that_starts_on_a_full_disk_spends_its_ballast(stack, disk):

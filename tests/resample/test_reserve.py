@@ -86,6 +86,14 @@ def test_last_words_may_have_half_of_it():
     assert not Reserve(Disk(100 * GB, SIZE_BYTES).look).take(1, last_words=True), "not the spent ballast"
 
 
+def test_whether_it_is_reached_is_looked_at_each_time():
+    disk = Disk(100 * GB, RESERVE_BYTES - 1)
+    reserve = Reserve(disk.look)
+    assert reserve.is_reached()
+    disk.free(RESERVE_BYTES)
+    assert not reserve.is_reached()
+
+
 def test_a_disk_that_tells_nothing_is_written_until_it_refuses():
     def look() -> Room:
         raise OSError("nothing is told")
