@@ -8,9 +8,9 @@ import zmq
 
 from causal import topics, wire
 from causal.broker.app import Broker
-from causal.broker_link import HELLO_S, BrokerLink
+from causal.broker_link import HELLO_S, SEND_MARK, BrokerLink
 from causal.loop import receive_all
-from causal.messages import Gap, SessionStatus
+from causal.messages import Gap, QueueDepth, SessionStatus
 from causal.messages.log import Claim, Claimed, Coverage, Hello, Publish, Stored
 from causal.testing.one_loop import OneLoop
 
@@ -119,6 +119,23 @@ def test_after_bye_there_is_no_hello(stack):
     stack.run_until(lambda: time.monotonic() > until_s)
     assert [parts[0] for _, parts in broker.heard] == [topics.HELLO, topics.BYE]
     assert wire.unpack(broker.heard[0][1], Hello) == wire.unpack(broker.heard[1][1], Hello)
+
+
+def test_what_passes_through_and_does_not_go_out_is_counted(stack):
+    link = BrokerLink(stack.service("test"))
+    for number in range(SEND_MARK + 50):
+        link.emit(gap(number))
+    dropped = link.queues()["ephemeral"].dropped
+    assert 50 <= dropped <= 60, "a hello or two are among those that wait"
+    assert link.queues()["events"] == QueueDepth(depth=0, capacity=link.outbox.capacity, dropped=0)
+
+
+def test_what_waits_to_be_stored_is_told(stack):
+    link = BrokerLink(stack.service("test"))
+    link.outbox.capacity = 3
+    for number in range(5):
+        link.publish(gap(number))
+    assert link.queues()["events"] == QueueDepth(depth=3, capacity=3, dropped=2)
 
 
 # --- marks and claims ---

@@ -80,15 +80,15 @@ class Outlet:
         return QueueDepth(depth=self.ring.depth_ms, capacity=round(self.ring.seconds * 1000), dropped=dropped_ms)
 
     def overflow(self, now_s: float) -> Fault | None:
-        """Says that the ring runs over, while it does and a little longer."""
+        """Says that the ring runs over, while it does and a little longer. Always in the same words: others would be
+        another event, stored for good. How much it is, `queue` tells."""
         if self.ring.overflow_frames > self._overflow_seen:
             self._overflow_seen, self._overflow_s = self.ring.overflow_frames, now_s
         if now_s - self._overflow_s >= OVERFLOW_SHOWN_S:
             return None
         return Fault(
             code="buffer-overflow",
-            message=f"{self.queue().dropped / 1000:.1f} s were not kept: the resampler has taken nothing for "
-            f"{self.ring.seconds:.0f} s",
+            message=f"sound is not kept: the resampler has taken nothing for {self.ring.seconds:.0f} s",
             hint="See causal-ctl status for causal-resample. What was not kept is marked as a gap.",
             retrying=True,
         )

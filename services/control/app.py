@@ -28,6 +28,7 @@ from causal import clock, service, settings, topics, wire
 from causal.broker_link import BrokerLink
 from causal.errors import WireError
 from causal.loop import Loop, receive_all, send_now
+from causal.messages import QueueDepth
 from causal.messages import log as log_messages
 from causal.messages.control import PROTOCOL_VERSION, Assignments, Fault, Request
 from causal.service import Options, Service
@@ -213,9 +214,18 @@ class Control:
             pid=os.getpid(),
             cpu_percent=self._usage.cpu_percent,
             rss_bytes=self._usage.rss_bytes,
+            queues=self._queues(),
             fault=self._fault(),
         )
         self._carry_out(self._desk.request(None, poll, _now()))
+
+    def _queues(self) -> dict[str, QueueDepth]:
+        return {
+            "requests": self._desk.queue(),
+            "tokens": self._tokens.queue(),
+            "transcripts": self._transcripts.queue(),
+            **self._broker.queues(),
+        }
 
     def _fault(self) -> Fault | None:
         """A key that may be there, and cannot be had. Who is content with the local engine is not told."""

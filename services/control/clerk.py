@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from causal.errors import CausalError
+from causal.messages import QueueDepth
 
 from .effects import Ticket, refuse
 
@@ -30,6 +31,7 @@ class Clerk:
         self._wanted: queue.Queue[tuple[Ticket | None, Make]] = queue.Queue(MAX_WAITING)
         self._made: queue.SimpleQueue[Made] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._refused = 0
 
     def ask(self, ticket: Ticket | None, make: Make) -> None:
         """Never blocks; the answer comes by `made`."""
@@ -39,6 +41,7 @@ class Clerk:
         try:
             self._wanted.put_nowait((ticket, make))
         except queue.Full:
+            self._refused += 1
             text = f"{MAX_WAITING} {self._what} are being made already"
             self._refuse(ticket, CausalError("busy", text, "Try again in a few seconds."))
 
@@ -49,6 +52,10 @@ class Clerk:
                 yield self._made.get_nowait()
             except queue.Empty:
                 return
+
+    def queue(self) -> QueueDepth:
+        """What waits to be made, for `status`."""
+        return QueueDepth(depth=self._wanted.qsize(), capacity=MAX_WAITING, dropped=self._refused)
 
     def _work(self) -> None:
         while True:

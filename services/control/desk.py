@@ -17,7 +17,7 @@ from typing import Any
 
 from causal import wire
 from causal.errors import START_COMMAND, CausalError
-from causal.messages import StreamName
+from causal.messages import QueueDepth, StreamName
 from causal.messages.control import (
     Assignments,
     Export,
@@ -84,6 +84,7 @@ class Desk:
         self._crew = Crew(unfinished)
         self._bucket = Bucket(facts.new_sessions_per_minute, granted_s)
         self._held: list[_Held] = []
+        self._turned_away = 0
         self._close_by_s: float | None = None
         self._farewell_by_s: float | None = None
         self._says_farewell = False
@@ -113,6 +114,10 @@ class Desk:
     def is_waiting(self) -> bool:
         """Whether something may come any moment that a tick acts on."""
         return bool(self._held) or self._close_by_s is not None or not self._crew.complete
+
+    def queue(self) -> QueueDepth:
+        """The requests that wait, for `status`."""
+        return QueueDepth(depth=len(self._held), capacity=MAX_HELD, dropped=self._turned_away)
 
     def stop_all(self, now: Now, within_s: float) -> list[Effect]:
         """Ends every session, then closes the desk, after at most `within_s`."""
@@ -249,6 +254,7 @@ class Desk:
 
     def _hold(self, held: _Held) -> list[Effect]:
         if len(self._held) >= MAX_HELD:
+            self._turned_away += 1
             return [refuse(held.ticket, "busy", f"{MAX_HELD} requests are waiting already", "Try again later.")]
         self._held.append(held)
         return []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
-from causal.messages import Event
+from causal.messages import Event, QueueDepth
 from causal.rendering import view_for
 from causal.subscription import TRANSCRIPT
 
@@ -36,6 +37,9 @@ class ConsoleSink:
         except OutputBusy:
             return
         self._output.flush()
+
+    def queues(self) -> Mapping[str, QueueDepth]:
+        return {"output": self._output.queue()}
 
     def _write(self, text: str) -> None:
         self._output.write(text.encode(self._encoding, "replace"))

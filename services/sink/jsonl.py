@@ -10,6 +10,7 @@ import errno
 import os
 import sys
 import time
+from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import msgspec
 
 from causal import event_json
 from causal.errors import ConfigError
-from causal.messages import Event
+from causal.messages import Event, QueueDepth
 
 from .lock import lock
 from .output import Output
@@ -65,6 +66,9 @@ class JsonlSink:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def queues(self) -> Mapping[str, QueueDepth]:
+        return {"output": self._output.queue()} if self._output is not None else {}
 
     def _append(self, line: bytes) -> None:
         assert self._file is not None

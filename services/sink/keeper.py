@@ -20,7 +20,7 @@ from causal.subscription import TRANSCRIPT, Subscription
 
 from .output import OutputBusy
 from .place import Place
-from .sink import Flushing, Reporting, Sink
+from .sink import Flushing, Holding, Reporting, Sink
 
 log = logging.getLogger("causal.sink")
 
@@ -183,8 +183,9 @@ class Keeper:
         feed = self._events.feed
         queues = {"held": QueueDepth(depth=feed.held, capacity=HELD_EVENTS, dropped=feed.dropped)}
         fault = self._fault
-        if isinstance(self._sink, Reporting):
+        if isinstance(self._sink, Holding):
             queues |= self._sink.queues()
+        if isinstance(self._sink, Reporting):
             fault = fault or self._sink.fault()
         return {"queues": queues, "fault": fault}
 

@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 
+from causal.messages import QueueDepth
+
 FLUSH_WITHIN_S = 1.0
 AGAIN_AFTER_S = 1.0
 
@@ -44,6 +46,10 @@ class Output:
     def write(self, text: bytes) -> None:
         self.check()
         self._texts.put_nowait(text)
+
+    def queue(self) -> QueueDepth:
+        """What is not written yet. Nothing is dropped: what is refused comes again."""
+        return QueueDepth(depth=self._texts.qsize(), capacity=self.CAPACITY)
 
     def flush(self) -> None:
         """Waits until all is written, at most a second."""

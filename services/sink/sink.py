@@ -4,9 +4,10 @@ A sink is a class with three methods and a name in the entry-point group `causal
 with `SinkOptions`, opens it, and gives it the events; where it stood when it was killed, what it missed meanwhile and
 what to do when its disk is full is not its business.
 
-Besides, a sink may have `flush` (see `Flushing`), `fault` and `queues` (see `Reporting`), and two class attributes:
-`ephemeral`, the ephemeral types it wants instead of `causal.subscription.TRANSCRIPT` (none, if it only stores: partials
-then do not wake it), and `parameters`, a sequence of `click.Option`, whose values it finds in `SinkOptions.own`.
+Besides, a sink may have `flush` (see `Flushing`), `fault` (see `Reporting`), `queues` (see `Holding`), and two class
+attributes: `ephemeral`, the ephemeral types it wants instead of `causal.subscription.TRANSCRIPT` (none, if it only
+stores: partials then do not wake it), and `parameters`, a sequence of `click.Option`, whose values it finds in
+`SinkOptions.own`.
 """
 
 from __future__ import annotations
@@ -68,18 +69,23 @@ class Flushing(Protocol):
     """A sink that only collects in `write`."""
 
     def flush(self) -> None:
-        """Stores what was collected. Called five times a second and before an orderly `close`; errors as in `Sink`."""
+        """Stores what was collected. Called twice a second and before an orderly `close`; errors as in `Sink`."""
 
 
 @runtime_checkable
 class Reporting(Protocol):
-    """A sink with something of its own to show in `status`."""
+    """A sink that may go on although something is wrong."""
 
     def fault(self) -> Fault | None:
-        """What is wrong although it goes on: its receiver is away, say."""
+        """What that is, for `status`: its receiver is away, say."""
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A sink in which something waits."""
 
     def queues(self) -> Mapping[str, QueueDepth]:
-        """What waits in it."""
+        """How much, and how much may, for `status`. Also asked while the sink is closed."""
 
 
 def about(make: Callable[..., object]) -> str:

@@ -15,6 +15,7 @@ import socket
 import sqlite3
 import threading
 from collections import deque
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,7 +24,7 @@ import uvicorn
 from causal import page_file
 from causal.async_loop import run
 from causal.errors import CausalError, ConfigError
-from causal.messages import Event
+from causal.messages import Event, QueueDepth
 from causal.page_file import PageFile
 from causal.paths import locked
 
@@ -76,6 +77,9 @@ class WebSink:
                 self._file = None
                 raise CausalError("disk-full", f"{error}", "Make room on the disk.") from error
         self._server.tell(event)
+
+    def queues(self) -> Mapping[str, QueueDepth]:
+        return self._server.queues() if self._server is not None else {}
 
     def close(self) -> None:
         if self._server is not None:
@@ -144,6 +148,11 @@ class Server:
         if not self._is_called and (self._hub.occupied.is_set() or len(self._events) >= self.UNSEEN):
             self._is_called = True
             self._loop.call_soon_threadsafe(self._pass_on)
+
+    def queues(self) -> dict[str, QueueDepth]:
+        """What waits for the thread, and in it for the pages."""
+        events = QueueDepth(depth=len(self._events), capacity=self.CAPACITY)
+        return {"events": events} | ({"pages": self._hub.queue()} if self._hub is not None else {})
 
     def stop(self) -> None:
         """Pages see that the connection is lost, and come again."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from causal.messages import CaptureStatus, Event, SessionStatus
+from causal.messages import CaptureStatus, Event, QueueDepth, SessionStatus
 
 from .web_history import History, for_page
 from .web_live import Live
@@ -36,6 +36,8 @@ class Page:
         """The one that it shows."""
         self.seq = 0
         """The newest event of that session that it was told."""
+        self.refused = 0
+        """Messages that it had no room for."""
         self._messages: deque[bytes] = deque()
         self._news = asyncio.Event()
 
@@ -44,7 +46,12 @@ class Page:
             self._messages.append(message)
             self._news.set()
         else:
+            self.refused += 1
             self.send_away()
+
+    def __len__(self) -> int:
+        """Messages that wait."""
+        return len(self._messages)
 
     def send_away(self) -> None:
         """What it was told is not worth going on with: it comes again, and is told what it misses."""
@@ -73,6 +80,8 @@ class Hub:
         self._history = history
         self._live = Live()
         self._pages: set[Page] = set()
+        self._refused = 0
+        """Messages that pages had no room for which have left."""
         self._facts: dict[str, bytes] = {}
         self._log = history.log
         self._catch_up = catch_up
@@ -93,9 +102,20 @@ class Hub:
         return page
 
     def leave(self, page: Page) -> None:
-        self._pages.discard(page)
+        if page in self._pages:
+            self._pages.remove(page)
+            self._refused += page.refused
         if not self._pages:
             self.occupied.clear()
+
+    def queue(self) -> QueueDepth:
+        """What waits for all pages together. May be called from any thread."""
+        pages = tuple(self._pages)
+        return QueueDepth(
+            depth=sum(map(len, pages)),
+            capacity=Page.CAPACITY * len(pages),
+            dropped=self._refused + sum(page.refused for page in pages),
+        )
 
     def show(self, page: Page, session: str, after: int, log: str) -> None:
         """Tells a page all of a session, or what came behind `after`; from now on, what comes."""

@@ -14,7 +14,7 @@ import zmq
 from causal import topics, wire
 from causal.errors import WireError
 from causal.loop import AnyLoop, receive_all, send_now
-from causal.messages import EVENT_TYPES, Event, Message, StreamName, TranscriptFinal
+from causal.messages import EVENT_TYPES, Event, Message, QueueDepth, StreamName, TranscriptFinal
 from causal.messages.log import HEARD_SILENCE, Claim, Claimed, Coverage, Hello, Publish, Refused, Stored
 from causal.outbox import Outbox
 from causal.service import Service
@@ -47,6 +47,7 @@ class BrokerLink:
         self._hello_s = float("-inf")
         self._said_bye = False
         self._overflowing = False
+        self._not_emitted = 0
         self._on_settled = on_settled
         self._on_claimed = on_claimed
         self._socket = me.context.socket(zmq.DEALER)
@@ -70,8 +71,9 @@ class BrokerLink:
         return self._offer(None, HEARD_SILENCE, {"session": session, "source": source}, coverage)
 
     def emit(self, event: Event) -> None:
-        """Sends an ephemeral event, once."""
-        self._send(topics.event(KIND_OF[type(event)], event.session, event.source), event)
+        """Sends an ephemeral event, once. What does not go out is counted."""
+        if not self._send(topics.event(KIND_OF[type(event)], event.session, event.source), event):
+            self._not_emitted += 1
 
     def claim(self, claim: Claim) -> None:
         """Asks for a lane until the broker answers; the answer goes to `on_claimed`."""
@@ -86,6 +88,15 @@ class BrokerLink:
     def idle(self) -> bool:
         """Whether everything has been answered."""
         return not self.outbox and not self._claims
+
+    def queues(self) -> dict[str, QueueDepth]:
+        """For `status`: the durable events that are not stored yet, and the ephemeral ones, which wait in the socket;
+        how many do, ZeroMQ does not tell."""
+        box = self.outbox
+        return {
+            "events": QueueDepth(depth=len(box), capacity=box.capacity, dropped=box.dropped),
+            "ephemeral": QueueDepth(depth=0, capacity=SEND_MARK, dropped=self._not_emitted),
+        }
 
     def say_bye(self) -> None:
         """Tells the broker that nothing more will come."""

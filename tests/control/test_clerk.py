@@ -64,5 +64,7 @@ def test_a_flood_of_wishes_is_refused_and_takes_no_threads():
     refused = answers(clerk, 1000 - MAX_WAITING - 1)
     assert {fields["error"]["code"] for _, fields in refused} == {"busy"}
     assert threading.active_count() <= threads + 1
+    assert MAX_WAITING - 1 <= clerk.queue().depth <= clerk.queue().capacity == MAX_WAITING
+    assert clerk.queue().dropped == len(refused)
     may_answer.set()
     assert len(answers(clerk, 1000 - len(refused))) + len(refused) == 1000

@@ -7,6 +7,7 @@ import pytest
 from causal.control.desk import KNOWN_WITHIN_S, MAX_HELD
 from causal.control.engine_choice import Key
 from causal.errors import CausalError
+from causal.messages import QueueDepth
 from causal.messages.control import (
     Fault,
     List,
@@ -107,6 +108,7 @@ def test_not_more_than_so_many_requests_wait():
         stack.ask(List(), f"list-{number}")
     assert len(stack.answers) == 5
     assert stack.answers[f"list-{MAX_HELD}"]["error"]["code"] == "busy"
+    assert stack.desk.queue() == QueueDepth(depth=MAX_HELD, capacity=MAX_HELD, dropped=5)
     stack.poll("capture")
     stack.pass_time(TICK_S)
     assert stack.ask(List())["ok"]

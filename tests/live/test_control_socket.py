@@ -247,12 +247,21 @@ def test_a_flood_from_one_who_never_reads_costs_others_nothing(stack, context, d
     assert psutil.Process(pid(stack)).memory_info().rss - memory < 30 << 20
 
 
+def queues(stack: Stack) -> dict[str, Any]:
+    """What the controller says of its own, once a second."""
+    (view,) = [view["status"] for view in stack.ask("status")["services"] if view["status"]["service"] == "control"]
+    return dict(view["queues"])
+
+
 def test_a_flood_of_requests_that_wait_is_bounded(stack, context, dealer):
+    before = queues(stack)
+    assert set(before) == {"requests", "tokens", "transcripts", "events", "ephemeral"}
     for _ in range(3000):
         dealer.send_multipart([b"", request("list")])
     codes = [reply(dealer)["error"]["code"] for _ in range(3000)]
     assert codes.count("busy") >= 2000
     assert ask_quickly(stack, context) < 2.0
+    stack.until(lambda: queues(stack)["requests"]["dropped"] - before["requests"]["dropped"] == codes.count("busy"))
 
 
 def test_a_flood_of_workers_that_are_none_is_bounded(stack, context, dealer):

@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,25 @@ def worker(stack: Stack, sink: str) -> int:
         return next((pid for name, pid in stack.alive().items() if name.startswith(f"sink.{sink}-")), 0)
 
     return stack.until(find, what=f"a sink {sink}")
+
+
+def queues(stack: Stack, sink: str) -> dict[str, Any]:
+    """What `status` says of all that waits in a sink."""
+    statuses = [view["status"] for view in stack.ask("status")["services"] if view["alive"]]
+    return next((dict(one["queues"]) for one in statuses if one["instance"].startswith(f"{sink}-")), {})
+
+
+def test_every_sink_tells_what_it_holds(stack: Stack) -> None:
+    stack.launch("causal-sink", "console")
+    stack.launch("causal-sink", "web")
+    stack.launch("causal-sink", "jsonl", "--out", "-")
+    expected = {"console": {"held", "output"}, "jsonl": {"held", "output"}, "web": {"held", "events", "pages"}}
+    for sink, names in expected.items():
+        stack.until(lambda s=sink, n=names: set(queues(stack, s)) == n, what=f"the queues of {sink}")
+    assert [queues(stack, sink)[name]["capacity"] for sink, name in (("console", "output"), ("web", "events"))] == [
+        1000,
+        10_000,
+    ]
 
 
 def test_a_jsonl_sink_that_is_killed_again_and_again_misses_nothing_and_repeats_nothing(
@@ -164,6 +184,7 @@ def test_a_reader_that_does_not_read_stops_no_heart_and_loses_no_line(stack: Sta
         stack.until(
             lambda: any(view["fault"] for view in stack.ask("status")["services"]), what="that the output is full"
         )
+        stack.until(lambda: queues(stack, "console")["output"]["depth"] == 1000, what="that it says so")
         full_s = time.monotonic()
         stack.until(lambda: time.monotonic() - full_s > 6.0, within_s=8.0)
         assert worker(stack, "console") == pid

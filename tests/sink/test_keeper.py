@@ -320,6 +320,18 @@ def test_a_sink_that_goes_on_may_report_what_is_wrong_all_the_same(stack: OneLoo
     assert set(report["queues"]) == {"held", "posts"}
 
 
+class HoldingSink(ListSink):
+    """Holds something, and has nothing to say of its own health."""
+
+    def queues(self) -> dict[str, QueueDepth]:
+        return {"output": QueueDepth(depth=1, capacity=2)}
+
+
+def test_what_waits_in_a_sink_is_shown_beside_what_waits_for_it(stack: OneLoop) -> None:
+    _, keeper = kept(stack, HoldingSink())
+    assert set(keeper._report()["queues"]) == {"held", "output"}
+
+
 def test_a_sink_chooses_the_ephemeral_events_it_wants(stack: OneLoop) -> None:
     sink = WaitingSink()
     _, keeper = kept(stack, sink)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from causal.messages import QueueDepth
 from causal.sink.output import Output, OutputBusy
 
 
@@ -39,6 +40,7 @@ def test_a_reader_that_does_not_read_is_reported_and_blocks_nothing(pipe: tuple[
     assert taken >= Output.CAPACITY
     with pytest.raises(OutputBusy):
         output.check()
+    assert output.queue() == QueueDepth(depth=Output.CAPACITY, capacity=Output.CAPACITY)
     read = b""
     while len(read) < taken * 10_000:
         read += os.read(pipe[0], 1 << 20)

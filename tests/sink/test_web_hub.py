@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from causal.messages import CaptureStatus, Event, SessionStatus, TranscriptFinal, TranscriptPartial
+from causal.messages import CaptureStatus, Event, QueueDepth, SessionStatus, TranscriptFinal, TranscriptPartial
 from causal.sink.web_history import History
 from causal.sink.web_hub import MAX_PAGES, Hub, Page
 
@@ -122,7 +122,10 @@ def test_a_page_that_does_not_keep_up_is_sent_away_and_the_others_are_not(hub: H
         if n % 1000 == 0:
             told(quick)
     assert slow.is_late and not quick.is_late
+    assert hub.queue() == QueueDepth(depth=Page.CAPACITY, capacity=2 * Page.CAPACITY, dropped=1)
     assert slow.take() is None
+    hub.leave(slow)
+    assert hub.queue() == QueueDepth(depth=0, capacity=Page.CAPACITY, dropped=1), "what was dropped stays counted"
 
 
 def test_another_log_sends_all_pages_away(hub: Hub, history: History) -> None:
