@@ -56,7 +56,7 @@ from .effects import (
 from .engine_choice import NEED_KEY
 from .key_search import KeySearch
 from .replies import Replies
-from .store import SessionStore
+from .store import Pending, SessionStore
 from .token import mint
 
 log = logging.getLogger("causal.control")
@@ -97,6 +97,7 @@ class Control:
         self._me = me
         self._key = KeySearch()
         self._store = SessionStore(me.paths.data / "sessions.sqlite")
+        self._unsaved = Pending(me.paths.data)
         self._replies = Replies()
         self._tokens = Clerk("tokens")
         self._transcripts = Clerk("transcripts")
@@ -149,9 +150,9 @@ class Control:
                 case Answer(ticket, fields):
                     self._reply(ticket, fields)
                 case Save(session):
-                    self._save(session)
+                    self._unsaved.write(f"session {session.id}", partial(self._store.save, session))
                 case SaveGrants(granted_s):
-                    self._save_grants(granted_s)
+                    self._unsaved.write("grants", partial(self._store.save_grants, granted_s))
                 case Publish(event, once):
                     self._broker.publish(event, key=once)
                 case Emit(event):
@@ -168,25 +169,11 @@ class Control:
         waiting = self._replies.under_way or self._desk.is_waiting
         self._timer.period_s = WAITING_TICK_S if waiting else TICK_S
 
-    def _save(self, session: Any) -> None:
-        try:
-            self._store.save(session)
-        except sqlite3.Error as error:
-            log.error("the session cannot be saved, and would not outlive this process: %s", error)
-
-    def _save_grants(self, granted_s: dict[str, float]) -> None:
-        try:
-            self._store.save_grants(granted_s)
-        except sqlite3.Error as error:
-            log.error("permissions cannot be saved, and are forgotten with this process: %s", error)
-
     def _on_settled(self, publish: log_messages.Publish, _answer: log_messages.Stored | log_messages.Refused) -> None:
         """A session is settled when its end is in the event log."""
         if publish.kind == "session-status" and publish.event["state"] == "ended":
-            try:
-                self._store.settle(publish.event["session"])
-            except sqlite3.Error as error:
-                log.error("the end of a session cannot be saved, and will be told again: %s", error)
+            session = publish.event["session"]
+            self._unsaved.write(f"end of {session}", partial(self._store.settle, session))
 
     def _remember_starts(self) -> None:
         """A `start` that is asked again after the controller's restart begins no second session."""
@@ -206,6 +193,7 @@ class Control:
 
     def _poll_self(self) -> None:
         """The controller stands in its own list of services."""
+        self._unsaved.retry()
         self._usage.look()
         poll = Assignments(
             service="control",
@@ -228,7 +216,10 @@ class Control:
         }
 
     def _fault(self) -> Fault | None:
-        """A key that may be there, and cannot be had. Who is content with the local engine is not told."""
+        """What cannot be saved; or a key that may be there, and cannot be had. Who is content with the local engine is
+        not told of that."""
+        if self._unsaved.fault is not None:
+            return self._unsaved.fault
         problem = self._key.known().problem
         if problem is None or self._me.settings.engine not in NEED_KEY:
             return None

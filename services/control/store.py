@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
+
+from causal.messages.control import Fault
 
 from .session import Session
 
 log = logging.getLogger("causal.control")
 
 LOCKED_WITHIN_S = 0.2
+HARDLY_ANY_BYTES = 1 << 20
+"""With less room than that on the disk, it is the disk, whatever SQLite says."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -74,3 +79,58 @@ class SessionStore:
             except msgspec.DecodeError as error:
                 log.warning("session %s is not understood and left out: %s", session_id, error)
         return sessions
+
+
+class Pending:
+    """What is to be saved, kept until the disk takes it.
+
+    Holds the newest of each name, in the order in which they came: what changes while the disk is full, and no more
+    than there are sessions. One thread.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.fault: Fault | None = None
+        """What keeps the disk from taking it."""
+        self._folder = folder
+        self._waiting: dict[str, Callable[[], None]] = {}
+
+    def write(self, name: str, save: Callable[[], None]) -> None:
+        """Saves behind what waits; in place of what waits under this name."""
+        self._waiting.pop(name, None)
+        self._waiting[name] = save
+        self.retry()
+
+    def retry(self) -> None:
+        """Saves what waits, up to the first that is refused."""
+        try:
+            while self._waiting:
+                name, save = next(iter(self._waiting.items()))
+                save()
+                del self._waiting[name]
+        except sqlite3.Error as error:
+            self._fail(error)
+        else:
+            self._mend()
+
+    def _fail(self, error: sqlite3.Error) -> None:
+        full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or self._is_disk_full()
+        text = f"the sessions cannot be saved, and what changes would not outlive the controller: {error}"
+        if self.fault is None:
+            log.error("%s", text)
+        self.fault = Fault(
+            code="disk-full" if full else "internal",
+            message=text,
+            hint=f"Make room on the disk of {self._folder}." if full else "See the controller's log.",
+            retrying=True,
+        )
+
+    def _mend(self) -> None:
+        if self.fault is not None:
+            log.info("the sessions are saved again")
+            self.fault = None
+
+    def _is_disk_full(self) -> bool:
+        try:
+            return shutil.disk_usage(self._folder).free < HARDLY_ANY_BYTES
+        except OSError:
+            return False

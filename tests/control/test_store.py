@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from causal.control.session import Session, Stream
-from causal.control.store import SessionStore
+from causal.control.store import Pending, SessionStore
 from causal.messages import StreamName
 from causal.messages.control import Fault, StreamReport
 
@@ -108,3 +108,74 @@ def test_the_grants_that_were_written_last_come_back(path, store):
     store.save_grants({"b": 2.5, "c": 3.5})
     with contextlib.closing(SessionStore(path)) as next_store:
         assert next_store.grants() == {"b": 2.5, "c": 3.5}
+
+
+# --- what cannot be saved ---
+
+
+class TightDisk:
+    """A store whose file may not grow, until `make_room`."""
+
+    def __init__(self, path: Path) -> None:
+        self.store = SessionStore(path)
+        self.pending = Pending(path.parent)
+        (self._pages,) = self.store._db.execute("PRAGMA page_count").fetchone()
+
+    def fill(self) -> None:
+        self.store._db.execute(f"PRAGMA max_page_count = {self._pages}")
+
+    def make_room(self) -> None:
+        self.store._db.execute("PRAGMA max_page_count = 100000")
+
+    def save_grants(self, count: int) -> None:
+        granted_s = {f"wish {number} {'x' * 100}": float(number) for number in range(count)}
+        self.pending.write("grants", lambda: self.store.save_grants(granted_s))
+
+
+@pytest.fixture
+def tight(path: Path) -> Iterator[TightDisk]:
+    tight = TightDisk(path)
+    with contextlib.closing(tight.store):
+        yield tight
+
+
+def test_what_a_full_disk_refuses_is_a_fault_and_is_saved_when_there_is_room(tight):
+    tight.save_grants(1)
+    assert tight.pending.fault is None
+    tight.fill()
+    tight.save_grants(2_000)
+    assert tight.pending.fault.code == "disk-full"
+    assert "Make room" in tight.pending.fault.hint
+    assert len(tight.store.grants()) == 1, "all or nothing"
+    tight.pending.retry()
+    assert tight.pending.fault is not None
+
+    tight.make_room()
+    tight.pending.retry()
+    assert tight.pending.fault is None
+    assert len(tight.store.grants()) == 2_000
+
+
+def test_only_the_newest_of_a_name_waits(tight):
+    tight.fill()
+    tight.save_grants(2_000)
+    tight.save_grants(3_000)
+    tight.make_room()
+    tight.pending.retry()
+    assert len(tight.store.grants()) == 3_000
+
+
+def test_what_waits_is_saved_in_the_order_in_which_it_came(tight, caplog):
+    done = []
+
+    def refused() -> None:
+        raise sqlite3.OperationalError("database is locked")
+
+    tight.pending.write("session a", refused)
+    tight.pending.write("settled a", lambda: done.append("settled a"))
+    assert done == [], "not before what came before it"
+    assert tight.pending.fault.code == "internal"
+    tight.pending.write("session a", lambda: done.append("session a"))
+    assert done == ["settled a", "session a"]
+    assert tight.pending.fault is None
+    assert [record.levelname for record in caplog.records] == ["ERROR"], "it is logged once"

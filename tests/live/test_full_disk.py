@@ -16,6 +16,8 @@ from causal import topics, wire
 from causal.broker.app import Broker
 from causal.broker.ballast import PLENTY, SIZE_BYTES
 from causal.broker_link import BrokerLink
+from causal.control.app import Control
+from causal.control.effects import SaveGrants
 from causal.journal import JournalReader, JournalWriter
 from causal.journal_record import file_of, folder_of
 from causal.loop import receive_all
@@ -215,6 +217,20 @@ def test_what_the_ballast_was_is_for_the_log_and_not_for_sound(stack, disk):
         assert sound.recording.fault is None
         with JournalReader(disk.folder / "journal", "s/mic") as reader:
             assert all(one.chunk.valid for one in reader.read_range(0, 2500))
+
+
+def test_a_controller_that_cannot_save_says_so_until_it_can(stack, disk):
+    with contextlib.closing(Control(stack.service("control"))) as control:
+        disk.fill()
+        granted_s = {f"wish {number} {'x' * 100}": float(number) for number in range(2_000)}
+        control._carry_out([SaveGrants(granted_s)])
+        found = control._fault()
+        assert found is not None
+        assert found.code == "disk-full"
+
+        disk.make_room()
+        stack.run_until(lambda: control._fault() is None)
+        assert control._store.grants() == granted_s
 
 
 def keep_session(root: Path, name: str, chunks: int, written_s: float) -> None:
