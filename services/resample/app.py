@@ -151,16 +151,12 @@ class Resample:
                 "blocks": QueueDepth(depth=self._waiting_blocks, capacity=RECEIVE_MARK, dropped=self._bad_messages),
                 # what waits in a socket is not told by ZeroMQ; what does not fit into it is counted
                 "chunks": QueueDepth(depth=0, capacity=SEND_MARK, dropped=self._chunks_not_sent),
-                "gaps": QueueDepth(
-                    depth=len(self._broker.outbox),
-                    capacity=self._broker.outbox.capacity,
-                    dropped=self._broker.outbox.dropped,
-                ),
                 "memory": QueueDepth(
                     depth=sum(duty.shelf.depth for duty in duties),
                     capacity=CAPACITY * len(duties),
                     dropped=sum(duty.shelf.dropped for duty in duties),
                 ),
+                **self._broker.queues(),
             },
             "latency_ms": {"capture-journal": latency} if latency else {},
         }

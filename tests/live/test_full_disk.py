@@ -22,7 +22,7 @@ from causal.journal import JournalReader, JournalWriter
 from causal.journal_record import file_of, folder_of
 from causal.loop import receive_all
 from causal.messages import EVENT_TYPES, Chunk, TranscriptFinal
-from causal.messages.control import Assignment, Work
+from causal.messages.control import Assignment, Fault, Work
 from causal.messages.log import Claim, Claimed, Refused, Stored
 from causal.resample.app import FULL_PERIOD_S, Resample
 from causal.resample.recording import Recording
@@ -219,17 +219,19 @@ def test_what_the_ballast_was_is_for_the_log_and_not_for_sound(stack, disk):
             assert all(one.chunk.valid for one in reader.read_range(0, 2500))
 
 
+def is_disk_full(fault: Fault | None) -> bool:
+    return fault is not None and fault.code == "disk-full"
+
+
 def test_a_controller_that_cannot_save_says_so_until_it_can(stack, disk):
     with contextlib.closing(Control(stack.service("control"))) as control:
         disk.fill()
         granted_s = {f"wish {number} {'x' * 100}": float(number) for number in range(2_000)}
         control._carry_out([SaveGrants(granted_s)])
-        found = control._fault()
-        assert found is not None
-        assert found.code == "disk-full"
+        assert is_disk_full(control._fault())
 
         disk.make_room()
-        stack.run_until(lambda: control._fault() is None)
+        stack.run_until(lambda: not is_disk_full(control._fault()))
         assert control._store.grants() == granted_s
 
 
