@@ -31,8 +31,6 @@ ROOM_CHECK_S = 0.25
 LEFT_BEHIND_CHUNKS = 60
 """What waits for a connection after this process stood still, say: 4 s of it may go at once, but for each second more
 words would come late for another four. So the lane ends here, and what is left is transcribed beside what is said."""
-SETTLED_S = 20.0
-"""A younger connection is not given up for that: sessions cost money, and are counted."""
 
 
 class Listener(Protocol):
@@ -48,6 +46,9 @@ class Listener(Protocol):
     async def cut(self) -> bool:
         """Gives the lane an end amid speech, shortly before what was sent last; another session goes on from there.
         False where that cannot be."""
+
+    async def give_way(self) -> None:
+        """Much waits for this connection: gives the lane an end likewise, if another session may begin now."""
 
     def heard(self, *, words: bool) -> None:
         """The service has said how far it is, or something that it heard: `words`, or that there were none."""
@@ -76,6 +77,10 @@ class Outcome:
     """The failure, if any, came after `Terminate`."""
     idle: bool
     """It ended because nobody speaks."""
+    starved: bool
+    """It ended because the device delivers nothing."""
+    answered: bool
+    """The service has said something about the audio."""
 
 
 class Attempt:
@@ -95,8 +100,9 @@ class Attempt:
         self._pacer = Pacer.for_engine(now_s) if target.is_engine else Pacer.for_service(now_s)
         self._room = asyncio.Event()
         self._work: tuple[Lane, Scribe] | None = None
-        self._live_s = now_s
+        self._live_s = self._fed_s = now_s
         self._is_patient = patient
+        self._idle_close_s = idle_close_s
         self._idle_close_chunks = round(idle_close_s * 1000 / CHUNK_MS)
         self._quiet_from = 0
         """The first chunk of the present silence."""
@@ -104,6 +110,7 @@ class Attempt:
         self._roll_over_by_s: float | None = None
         self._reached_end = False
         self._terminated = False
+        self._answered = False
 
     async def run(self) -> Outcome:
         """Connects and works until the lane's end, the session's end, or a failure."""
@@ -115,8 +122,16 @@ class Attempt:
                 self._session.unknown,
                 self._session.dropped_turns,
             )
-        idle = self._work is not None and not self._reached_end and self._is_idle(self._work[0])
-        return Outcome(failure, self._session.opened, self._reached_end, self._terminated, idle)
+        open_lane = self._work[0] if self._work is not None and not self._reached_end else None
+        return Outcome(
+            failure,
+            opened=self._session.opened,
+            reached_end=self._reached_end,
+            terminated=self._terminated,
+            idle=open_lane is not None and self._is_idle(open_lane),
+            starved=open_lane is not None and self._is_starved(open_lane),
+            answered=self._answered,
+        )
 
     async def _audio(self) -> AsyncIterator[Frame]:
         """The lane's chunks as messages, as fast as they may go; ends at the lane's end, or when told to."""
@@ -126,7 +141,7 @@ class Attempt:
             if self._is_late_to_roll_over() and not await self._cut():
                 break
             if self._is_left_behind(lane):
-                await self._listener.cut()
+                await self._listener.give_way()
             recorded = await self._supply.wait_for(lane.next_index, self._must_end)
             self._reached_end = recorded is not None and recorded.chunk.end
             if recorded is not None and not self._reached_end and await self._may_send():
@@ -140,7 +155,6 @@ class Attempt:
         """Whether so much waits for a living connection that what is said now is better told by another one."""
         return (
             lane.to_chunk is None
-            and clock.now_s() - self._live_s >= SETTLED_S
             and self._supply.newest_index - lane.next_index >= LEFT_BEHIND_CHUNKS
             and not self._is_patient
         )
@@ -153,7 +167,7 @@ class Attempt:
         if self._listener.must_end or self._work is None:
             return self._listener.must_end
         lane, _ = self._work
-        if self._is_late_to_roll_over():
+        if self._is_late_to_roll_over() or self._is_starved(lane):
             return True
         if self._session.has_open_turn:
             return False
@@ -166,6 +180,10 @@ class Attempt:
     def _is_idle(self, lane: Lane) -> bool:
         quiet = lane.next_index - self._quiet_from
         return 0 < self._idle_close_chunks <= quiet and lane.to_chunk is None
+
+    def _is_starved(self, lane: Lane) -> bool:
+        """Whether the device has delivered nothing for so long, not even silence. No pause will end a turn then."""
+        return 0 < self._idle_close_s <= clock.now_s() - self._fed_s and lane.to_chunk is None
 
     async def _may_send(self) -> bool:
         """Waits for its turn; False when it was told to end meanwhile."""
@@ -182,7 +200,8 @@ class Attempt:
         return False
 
     def _sent(self, lane: Lane, recorded: Recorded) -> None:
-        self._pacer.sent(clock.now_s())
+        self._fed_s = clock.now_s()
+        self._pacer.sent(self._fed_s)
         lane.sent(recorded.chunk, recorded.samples)
         if recorded.chunk.active:
             self._quiet_from = lane.next_index
@@ -191,11 +210,12 @@ class Attempt:
     def _on_action(self, action: Action) -> None:
         match action:
             case GoLive(session_id):
-                self._live_s = clock.now_s()
+                self._live_s = self._fed_s = clock.now_s()
                 log.info("session %s of the speech service is live", session_id)
             case Publish(fact):
                 self._publish(fact)
             case Advance(processed_ms):
+                self._answered = True
                 self._listener.heard(words=False)
                 self._advance(processed_ms)
             case RollOver():
@@ -207,6 +227,7 @@ class Attempt:
         if self._work is None:
             return  # nothing was sent yet, so there is nothing to tell
         lane, scribe = self._work
+        self._answered = True
         if isinstance(fact, Void):
             self._take_back(fact.order, scribe)
             return

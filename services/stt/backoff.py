@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import random
 
+LATER = 1.25
+"""A wait that the service asks for takes up to so many times as long."""
+
 
 class Backoff:
     """Waits that double from `first_s` on, each shortened by chance, so that many gateways do not come back in step.
@@ -42,7 +45,7 @@ class Backoff:
     def shut(self, *, at_most_s: float, at_least_s: float = 0.0) -> float:
         """A connection did not open: how long to wait now."""
         self._knocks += 1
-        return max(at_least_s, self._wait_s(self._knocks, at_most_s))
+        return max(self._spread_s(at_least_s), self._wait_s(self._knocks, at_most_s))
 
     def ended(self, now_s: float, *, at_most_s: float, at_least_s: float = 0.0, at_once: bool = False) -> float:
         """A connection that had opened ended: how long to wait now. `at_once` is for ends that are no failure; it
@@ -52,7 +55,11 @@ class Backoff:
         self._knocks, self._begun_s, self._proven = 0, None, False
         if at_once and self.tries <= 1:
             return at_least_s
-        return max(at_least_s, self._wait_s(self.tries, at_most_s))
+        return max(self._spread_s(at_least_s), self._wait_s(self.tries, at_most_s))
+
+    def _spread_s(self, at_least_s: float) -> float:
+        """Whoever shall wait for a time shall not come back in step with all others who shall."""
+        return at_least_s * self._chance.uniform(1.0, LATER)
 
     def _wait_s(self, count: int, at_most_s: float) -> float:
         """The wait after so many in a row."""

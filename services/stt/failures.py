@@ -1,7 +1,7 @@
 """Why a connection ended, sorted by what may be done: give up, wait, or go on at once.
 
 The service closes every session with the reason "See Error message for details", and one code stands for several
-troubles. So the text of its `Error` message is read first, the code second.
+troubles. So the text of its `Error` message is read first, the code second, but for the few codes that leave no doubt.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ ENGINE = Failure("engine-failed", "", ENGINE_HINT, wait_s=2.0)
 
 _BY_TEXT: tuple[tuple[str, Failure], ...] = (
     (r"incorrect padding", ODD_AUTH),
-    (r"concurrent|too many (requests|sessions|connections)|rate limit|sessions per minute", LIMIT),
+    (r"concurrent|(too many|maximum) (requests|sessions|connections)|rate limit|sessions per minute", LIMIT),
     (r"insufficient (funds|balance|credit)|payment|billing|paid (account|plan)|out of credit|top up", FUNDS),
     (r"unauthori[sz]ed|api key|authorization|signature has expired|token|authenticat|account (is )?disabled", AUTH),
     (r"causal-engine", ENGINE),
     (r"inactivity", INACTIVE),
     (r"transmission rate|duration violation|input duration", PACE),
     (r"deprecated|retired|no longer supported|endpoint not found", RETIRED),
-    (r"session (has )?expired|maximum (session )?duration|max(imum)? session|session duration", EXPIRED),
+    (r"session (has )?expired|maximum (session )?duration|session duration", EXPIRED),
     (r"invalid|validation|must be|max \d+ items|not supported|unsupported", REJECTED),
     (r"internal|server error|unavailable|try again", NETWORK),
 )
@@ -109,11 +109,20 @@ _BY_CODE: dict[int, Failure] = {
 }
 
 
+_CLEAR_CODES = frozenset({3008, 3009})
+"""They stand for one trouble each, and the text for a detail of it (a token cap, say)."""
+_THEIR_FAULT = frozenset({1011, 3005})
+"""The service's own trouble, whatever word of its text looks like ours: never a reason to give up."""
+
+
 def classify(text: str, code: int | None) -> Failure:
-    """What an `Error` message or a close frame means: `text` first, `code` second, else a lost connection."""
+    """What an `Error` message or a close frame means: a clear `code`, else `text`, else `code`, else a lost
+    connection."""
     said = text.lower()
-    kind = next((failure for pattern, failure in _BY_TEXT if re.search(pattern, said)), None)
-    kind = kind or _BY_CODE.get(code or 0, NETWORK)
+    by_text = next((failure for pattern, failure in _BY_TEXT if re.search(pattern, said)), None)
+    if code in _CLEAR_CODES or (code in _THEIR_FAULT and by_text is not None and not by_text.retryable):
+        by_text = None
+    kind = by_text or _BY_CODE.get(code or 0, NETWORK)
     where = "the speech service" if kind is not ENGINE else "the local engine"
     number = f" ({code})" if code else ""
     return replace(kind, message=f"{where} closed the connection{number}: {text or 'without a reason'}"[:500])

@@ -8,6 +8,7 @@ from typing import Literal
 
 from causal.messages import TranscriptFinal
 from causal.messages.log import Coverage, Refused, Stored
+from causal.outbox import TOLD_AFTER_S
 
 from .lane import Lane, Tile
 
@@ -36,6 +37,9 @@ class FinalQueue:
         self._stream = stream
         self._epoch = epoch
         self._waiting: deque[tuple[TranscriptFinal | None, Tile]] = deque()
+        self._first_since_s: tuple[Tile, float] | None = None
+        """The first one, and when it was first looked at."""
+        self._told: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -44,6 +48,22 @@ class FinalQueue:
         """A new final, or mark (`None`); what to publish now, if the way is free."""
         self._waiting.append((event, tile))
         return self._first() if len(self._waiting) == 1 else None
+
+    def untold(self, now_s: float) -> list[TranscriptFinal]:
+        """The finals behind a first one that has not been stored in time, each once. The first itself is told by the
+        outbox. Ask again and again."""
+        if not self._waiting:
+            self._first_since_s = None
+            self._told.clear()
+            return []
+        (_, first), *behind = self._waiting
+        if self._first_since_s is None or self._first_since_s[0] != first:
+            self._first_since_s = (first, now_s)
+        if now_s - self._first_since_s[1] < TOLD_AFTER_S:
+            return []
+        finals = [event for event, _ in behind if event is not None and event.turn not in self._told]
+        self._told |= {event.turn for event in finals}
+        return finals
 
     def awaits(self, coverage: Coverage) -> bool:
         """Whether this is what was sent last, and not something from before the stream was claimed anew."""

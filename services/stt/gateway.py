@@ -40,6 +40,8 @@ from .timing import Timing
 
 log = logging.getLogger("causal.stt")
 
+UNTOLD_S = 1.0
+"""How often is looked for finals that wait for a broker that cannot store."""
 STOP_CHECK_S = 0.05
 END_MARKS_WITHIN_S = 2.0
 """How long a stopping gateway waits for the streams to end by themselves."""
@@ -76,6 +78,7 @@ class Gateway:
             timing=timing,
             idle_close_s=me.settings.idle_close_s,
         )
+        me.loop.every(UNTOLD_S, self._tell_untold)
         me.on_stop(self._spawn_stop)
 
     # --- audio ---
@@ -175,6 +178,11 @@ class Gateway:
     def _on_claimed(self, claimed: Claimed) -> None:
         if stream := self._streams.get(claimed.stream):
             stream.claimed(claimed)
+
+    def _tell_untold(self) -> None:
+        for stream in self._streams.values():
+            for event in stream.untold(time.monotonic()):
+                self._broker.emit(event)
 
     # --- the end ---
 

@@ -30,6 +30,9 @@ class Home(Protocol):
     async def divide(self, queue: FinalQueue, *, patient: bool) -> FinalQueue:
         """The lane for a session that has just begun: this one, or a new one where much has piled up."""
 
+    def may_cut(self, queue: FinalQueue) -> bool:
+        """Whether `cut` would find a place, and what comes now is worth it: the stream has not ended."""
+
     async def cut(self, queue: FinalQueue) -> bool:
         """Ends the open lane amid speech; a new one goes on from there. False where that cannot be."""
 

@@ -166,7 +166,7 @@ class Lane:
     def mark(self, processed_ms: int) -> Tile | None:
         """What may be covered without a final, when the service has processed so much and no turn is open. Moves
         `promised_to`."""
-        to_chunk = self._begin + (processed_ms - UNPROVED_MS) // CHUNK_MS
+        to_chunk = min(self._begin + (processed_ms - UNPROVED_MS) // CHUNK_MS, self.next_index)
         return self._promise(to_chunk) if to_chunk - self.promised_to >= MARK_CHUNKS else None
 
     def mark_to(self, to_chunk: int) -> Tile | None:

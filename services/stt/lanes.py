@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from causal.messages.log import LaneRange
 
@@ -30,6 +30,9 @@ class Lanes:
         made = Lane(lane.lane, lane.covered_to, from_chunk=lane.from_chunk, to_chunk=lane.to_chunk)
         self._queues[lane.lane] = FinalQueue(self._stream, made, self._epoch)
         return self._queues[lane.lane]
+
+    def __iter__(self) -> Iterator[FinalQueue]:
+        return iter(self._queues.values())
 
     def get(self, name: str) -> FinalQueue | None:
         return self._queues.get(name)

@@ -24,7 +24,8 @@ from .failures import Failure, from_engine
 from .finals import FinalQueue
 from .health import Health
 from .home import Home
-from .lane import CHUNK_MS, Lane, Tile
+from .lane import CHUNK_MS, OVERLAP_CHUNKS, Lane, Tile
+from .seam import SEARCH_CHUNKS
 from .surroundings import Surroundings
 from .target import Target
 from .transcript import Scribe
@@ -43,12 +44,21 @@ ENGINE_KNOCK_S = 0.25
 """That of the local engine, which is restarted within a second."""
 ENGINE_REST_S = 5.0
 """The longest wait for a local engine whose sessions die without a word, as often as that may be."""
-PERMIT_S = 30.0
-"""So long a permission that was not used holds."""
+PERMIT_S = 45.0
+"""So long a permission that was not used holds: also over the wait of a service that is asked for too much."""
 UNSAID_ENDS = 3
 """So often a service may leave `Termination` out, without a new final, before what it told is taken for all."""
 CUT_ENDS = 10
 """So often the connection may be lost after `Terminate`, without a new final: that is no chance any more."""
+DIVIDE_RUN = SEARCH_CHUNKS + OVERLAP_CHUNKS
+"""Chunks in a row that a new lane needs to begin with."""
+GIVE_WAY_EVERY_S = 300.0
+"""A lane gives way to new speech once in so long a time: where the network is too slow for what is said, it helps
+nobody, and sessions cost money."""
+GIVE_WAY_WITHIN_S = 2.0
+"""So soon another session must be permitted: a connection that lives is better than none."""
+ASK_TO_GIVE_WAY_S = 30.0
+"""Nothing is sent while it asks, so it does not ask again before."""
 PREROLL_CHUNKS = 10
 """So much of a silence is sent before the speech that ends it."""
 YIELD_CHUNKS = 100
@@ -74,7 +84,12 @@ class Runner:
         self._permitted_to_s = 0.0
         self._idle = False
         self._unsaid_ends = self._cut_ends = 0
+        self._limited = 0
+        """Failures in a row that may not come more often than so many times."""
         self._blocked_s: float | None = None
+        self._give_way_s = 0.0
+        self._resume_at = 0
+        """The first chunk for which it is worth connecting again."""
 
     async def run(self) -> None:
         """Transcribes the lane; returns when that is done, or the stream must end."""
@@ -96,6 +111,7 @@ class Runner:
 
     async def begin(self) -> tuple[Lane, Scribe]:
         """The session is live."""
+        self._permitted_to_s = 0.0
         self._backoff.begun(clock.now_s())
         if self._live:
             patient = self._target is not None and self._target.is_engine
@@ -115,6 +131,14 @@ class Runner:
 
     async def cut(self) -> bool:
         return self._live and await self._home.cut(self.queue)
+
+    async def give_way(self) -> None:
+        now_s = clock.now_s()
+        if not self._live or self._target is None or now_s < self._give_way_s or not self._home.may_cut(self.queue):
+            return
+        permitted = await self._permitted(self._target, within_s=GIVE_WAY_WITHIN_S)
+        given = permitted and await self._home.cut(self.queue)
+        self._give_way_s = now_s + (GIVE_WAY_EVERY_S if given else ASK_TO_GIVE_WAY_S)
 
     def heard(self, *, words: bool) -> None:
         self.health.well()
@@ -163,9 +187,15 @@ class Runner:
     async def _first_chunk(self, target: Target) -> Recorded | None:
         """The chunk to begin with, as soon as it exists. In a long silence: once somebody speaks, a second before."""
         enough = round(self._idle_close_s(target) * 1000 / CHUNK_MS)
+        supply = self._home.supply
+        if self._resume_at:
+            await supply.wait_for(self._resume_at, lambda: self._home.must_end)
+            self._resume_at = 0
         if self._live and enough:
             await self._pass_over_silence(enough)
-        return await self._home.supply.wait_for(self.queue.lane.promised_to, lambda: self._home.must_end)
+        # What the journal could not take is still to come; new speech need not wait for it.
+        run = DIVIDE_RUN if self._live and self._home.has_live_speech else None
+        return await supply.wait_for(self.queue.lane.promised_to, lambda: self._home.must_end, or_newest_of=run)
 
     async def _pass_over_silence(self, enough: int) -> None:
         """Leaves out a silence of so many chunks, or one that has lasted already; waits for its end."""
@@ -195,10 +225,11 @@ class Runner:
     def _idle_close_s(self, target: Target) -> float:
         return 0.0 if target.is_engine else self._around.idle_close_s
 
-    async def _permitted(self, target: Target) -> bool:
+    async def _permitted(self, target: Target, within_s: float = float("inf")) -> bool:
+        until_s = clock.now_s() + within_s
         if target.is_engine or clock.now_s() < self._permitted_to_s:
             return True
-        if not await self._around.permit(self._live, lambda: self._home.must_end):
+        if not await self._around.permit(self._live, lambda: self._home.must_end or clock.now_s() >= until_s):
             return False
         self._permitted_to_s = clock.now_s() + PERMIT_S
         return True
@@ -213,7 +244,7 @@ class Runner:
             self._finish(outcome)
             return outcome.reached_end
         self._unsaid_ends += failure.only_unsaid
-        self._cut_ends += outcome.terminated
+        self._cut_ends += outcome.terminated and outcome.answered  # one that was silent may have heard nothing
         if outcome.reached_end and (self._unsaid_ends >= UNSAID_ENDS or self._cut_ends >= CUT_ENDS):
             log.warning("%s: the service ends without Termination; taken as complete", self._home.assignment.stream)
             self._finish(outcome)
@@ -227,10 +258,10 @@ class Runner:
         """A connection that ended in good order has heard everything that it was sent."""
         lane = self.queue.lane
         done_to = lane.to_chunk if outcome.reached_end else None
-        if outcome.idle:
+        if outcome.idle or outcome.starved:
             self._idle = True
             self.health.show("idle")
-            done_to = lane.next_index - PREROLL_CHUNKS
+            done_to = lane.next_index - (0 if outcome.starved else PREROLL_CHUNKS)
         if done_to is not None and (tile := lane.mark_to(done_to)):
             self._home.say(self.queue, None, tile)
 
@@ -242,12 +273,14 @@ class Runner:
             )
         else:
             wait_s = self._backoff.shut(at_least_s=failure.wait_s, at_most_s=longest_s)
-        given_up = failure.max_tries is not None and self._backoff.tries > failure.max_tries
+        self._limited = self._limited + 1 if failure.max_tries is not None else 0
+        given_up = failure.max_tries is not None and self._limited > failure.max_tries
         if given_up or not failure.retryable:
             self.health.complain(Fault(code=failure.code, message=failure.message, hint=failure.hint), "failed")
             return await self._give_up(target)
         if failure.on_speech:
             self.health.show("idle")
+            self._resume_at = self._home.supply.next_index if self._live else 0
         elif not failure.at_once:
             fault = Fault(code=failure.code, message=failure.message, hint=failure.hint, retrying=True)
             self.health.complain(fault, "reconnecting")

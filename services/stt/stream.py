@@ -38,6 +38,9 @@ BEHIND_CHUNKS = 30
 """More than three seconds behind is catching up, and transcribed beside what is said now."""
 ASK_AGAIN_S = 1.0
 """After an answer of the broker that cannot be used."""
+CLAIM_WITHIN_S = 5.0
+"""A new lane is not worth a longer wait, in which nothing is sent. Should it be granted later, the next final that does
+not fit makes the stream ask anew."""
 ENGINE_BEHIND_CHUNKS = 200
 """The local engine catches up on as much in a second or two, so it does so first."""
 
@@ -91,6 +94,10 @@ class SpeechStream:
             self._out_of_step = self._out_of_step or verdict == "out-of-step"
         self._send(send)
         self._wake()
+
+    def untold(self, now_s: float) -> list[TranscriptFinal]:
+        """Finals that wait behind one that the broker cannot store, each once: listeners should not wait with them."""
+        return [event for queue in self._lanes for event in queue.untold(now_s)]
 
     def finish_now(self) -> None:
         """The gateway is about to end: get the last words of what was sent."""
@@ -150,9 +157,16 @@ class SpeechStream:
         once."""
         newest = self.supply.next_index
         many = ENGINE_BEHIND_CHUNKS if patient else BEHIND_CHUNKS
-        if newest - queue.lane.promised_to < many or not self.has_live_speech:
+        missing = self.supply.get(queue.lane.promised_to) is None  # on a full disk the journal has not taken it yet
+        if not self.has_live_speech or (newest - queue.lane.promised_to < many and not missing):
             return queue
         return await self._divide_before(newest, queue)
+
+    def may_cut(self, queue: FinalQueue) -> bool:
+        """Whether `cut` would find a place, and what comes now is worth it: the stream has not ended."""
+        newest = self.supply.get(self.supply.newest_index)
+        goes_on = newest is not None and not newest.chunk.end
+        return goes_on and self._place_of_seam(queue.lane.next_index, queue.lane) is not None
 
     async def cut(self, queue: FinalQueue) -> bool:
         """Ends the lane amid speech, in the quietest chunk of what its session was sent last; a new lane goes on from
@@ -164,7 +178,12 @@ class SpeechStream:
         first = self._place_of_seam(index, queue.lane)
         if first is None or queue is not self._lanes.open:
             return queue
-        claimed = await self._ask(str(first), first)
+        try:
+            async with asyncio.timeout(CLAIM_WITHIN_S):
+                claimed = await self._ask(str(first), first)
+        except TimeoutError:
+            log.warning("%s: the broker does not answer; what has piled up goes first", self.assignment.stream)
+            return queue
         new = next((lane for lane in claimed.lanes if lane.lane == self.asked_for), None)
         if new is None or self.must_end:
             return queue

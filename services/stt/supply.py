@@ -42,14 +42,22 @@ class Supply:
         recent = self._recent.get(index)
         return recent if recent is not None else self._journal.read(index)
 
-    async def wait_for(self, index: int, unless: Callable[[], bool]) -> Recorded | None:
-        """Chunk `index` as soon as it exists; `None` when `unless` becomes true first."""
+    async def wait_for(
+        self, index: int, unless: Callable[[], bool], *, or_newest_of: int | None = None
+    ) -> Recorded | None:
+        """Chunk `index` as soon as it exists; `None` when `unless` becomes true first.
+
+        `or_newest_of`: the newest chunk will do where that one is missing, and so many later ones are in memory: a full
+        disk has not taken it yet.
+        """
         is_next = index == self.newest_index + 1 and bool(self._recent)  # so it is about to come the fast way
         while not unless():
             self._news.clear()
             recorded = self._recent.get(index) if is_next else self.get(index)
             if recorded is not None:
                 return recorded
+            if or_newest_of is not None and self._runs_on_behind(index, or_newest_of):
+                return self._recent[self.newest_index]
             try:
                 async with asyncio.timeout(JOURNAL_CHECK_S):
                     await self._news.wait()
@@ -57,6 +65,11 @@ class Supply:
             except TimeoutError:
                 is_next = False
         return None
+
+    def _runs_on_behind(self, index: int, count: int) -> bool:
+        """Whether the newest `count` chunks are in memory, all of them later than `index`."""
+        first = self.newest_index - count + 1
+        return first > index and all(n in self._recent for n in range(first, self.newest_index + 1))
 
     @property
     def newest_index(self) -> int:

@@ -78,6 +78,7 @@ def test_a_lost_connection_loses_no_word_and_repeats_none(stack, fault, in_word)
     talk = np.concatenate([sentence(1, 2, 3), sentence(4, 5, 6), sentence(7, 8, 9), sentence(10, 11)])
     cut_at = 16_000 * 24 // 10 if in_word else 16_000 * 38 // 10
     stack.say(talk[:cut_at])
+    stack.wait(lambda: stack.server.open_count)
     fault(stack.server)
     stack.say(talk[cut_at:])
     stack.end()
@@ -89,6 +90,7 @@ def test_a_lost_connection_loses_no_word_and_repeats_none(stack, fault, in_word)
 @beside(alone)
 def test_a_service_that_is_away_gets_everything_when_it_is_back(stack):
     stack.say(sentence(1, 2, 3))
+    stack.wait(lambda: stack.server.open_count)
     stack.server.faults.refuse_status = 503
     stack.server.abort_all()
     stack.say(np.concatenate([sentence(4, 5, 6), sentence(7, 8, 9)]))
@@ -108,7 +110,7 @@ def test_a_frozen_service_is_left_within_seconds(stack):
     stack.say(sentence(1, 2, 3))
     stack.server.freeze()
     stack.say(sentence(4, 5, 6))
-    stack.wait(lambda: stack.reports["1"].speech == "reconnecting", 15)
+    stack.wait(lambda: "reconnecting" in stack.speech, 40)
     stack.server.thaw()
     stack.end()
     stack.wait_done(30)
@@ -142,7 +144,7 @@ def test_a_killed_broker_loses_no_word_and_repeats_none(stack):
 @beside(alone)
 def test_a_refused_key_is_told_and_not_tried_again_until_there_is_another(stack):
     stack.key = "wrong"
-    stack.wait(lambda: "1" in stack.reports)
+    stack.wait_asked(2)
     stack.say(sentence(1, 2))
     stack.wait(lambda: stack.reports["1"].fault)
     stack.wait_asked(3)
@@ -153,12 +155,13 @@ def test_a_refused_key_is_told_and_not_tried_again_until_there_is_another(stack)
     assert len(stack.server.records) == 1
     stack.key = KEY
     stack.wait(lambda: stack.heard() == [1, 2])
-    assert stack.reports["1"].fault is None or stack.wait(lambda: stack.reports["1"].fault is None) is None
+    stack.wait(lambda: stack.reports["1"].fault is None)
 
 
 @beside(alone)
 def test_a_refused_stream_still_ends_when_it_is_stopped(stack):
     stack.key = "wrong"
+    stack.wait_asked(2)
     stack.say(sentence(1, 2))
     stack.end()
     stack.wait_done()
@@ -199,17 +202,17 @@ def test_a_gateway_that_is_told_to_end_gets_the_last_words_first(stack):
 @beside(alone)
 def test_a_backlog_goes_no_faster_than_five_quarters(stack):
     stack.say(np.concatenate([sentence(n, n + 1, n + 2) for n in range(1, 16, 3)]), speed=None)
-    begun_s = time.monotonic()
     stack.end()
     stack.wait_done(25)
     assert stack.heard() == list(range(1, 16))
     at_once_s = SERVICE_BURST_MS / 1000
-    assert time.monotonic() - begun_s > (10 - at_once_s) / 1.25 - 0.5
+    assert time.monotonic() - stack.server.records[0].opened_s > (10 - at_once_s) / 1.25 - 0.5
 
 
 @beside(alone)
 def test_the_local_engine_is_found_by_its_file(stack):
     stack.engine = "local"
+    stack.wait_asked(2)
     stack.say(sentence(1, 2))
     stack.wait(lambda: stack.reports["1"].speech == "connecting")
     stack.wait(lambda: stack.reports["1"].fault)
@@ -240,7 +243,7 @@ def test_a_pro_model_with_its_wrong_word_edges_loses_no_word_and_repeats_none(st
     stack.end()
     stack.wait_done(25)
     assert stack.heard() == list(range(1, 10))
-    assert len(stack.server.records) == 2
+    assert len(stack.server.records) >= 2
 
 
 @beside(alone)

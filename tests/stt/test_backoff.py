@@ -82,8 +82,13 @@ def test_after_a_long_refusal_the_first_session_that_is_lost_is_followed_by_anot
 
 
 def test_the_service_may_ask_for_a_longer_wait():
-    assert Backoff(random.Random(1)).ended(0.0, at_most_s=LONGEST_S, at_least_s=30.0) == 30.0
-    assert Backoff(random.Random(1)).shut(at_most_s=KNOCK_S, at_least_s=30.0) == 30.0
+    for seed in range(20):
+        assert 30.0 <= Backoff(random.Random(seed)).ended(0.0, at_most_s=LONGEST_S, at_least_s=30.0) <= 37.5
+        assert 30.0 <= Backoff(random.Random(seed)).shut(at_most_s=KNOCK_S, at_least_s=30.0) <= 37.5
+
+
+def test_gateways_that_the_service_lets_wait_do_not_come_back_in_step():
+    assert len({Backoff(random.Random(seed)).shut(at_most_s=KNOCK_S, at_least_s=30.0) for seed in range(20)}) == 20
 
 
 def test_an_end_that_is_no_failure_costs_nothing_once():

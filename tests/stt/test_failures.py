@@ -45,6 +45,16 @@ SEE_ERROR = "See Error message for details"
         ("Internal server error", 1011, "connection-failed", True),
         ("Server error", 3005, "connection-failed", True),
         (SEE_ERROR, 3005, "connection-failed", True),
+        (
+            "Invalid state: could not validate the token with the authentication service",
+            3005,
+            "connection-failed",
+            True,
+        ),
+        ("Invalid response of a worker", 1011, "connection-failed", True),
+        ("Session ended: token cap reached", 3008, "connection-failed", True),
+        ("Maximum sessions reached", 3009, "quota-exceeded", True),
+        ("Maximum sessions reached", 1008, "quota-exceeded", True),
         ("Deprecated endpoint", 410, "rejected-by-service", False),
         ("Model deprecated. See docs for new model information", 4106, "rejected-by-service", False),
         ("", 401, "auth-failed", False),
@@ -72,7 +82,9 @@ def test_limits_of_the_account_are_waited_for_long():
 
 def test_the_end_of_a_session_by_time_is_no_failure():
     assert classify("", 3008).at_once
+    assert classify("Session ended: token cap reached", 3008).at_once
     assert not classify("", 3005).at_once
+    assert not classify("Maximum sessions reached", 3009).at_once
 
 
 def test_after_an_end_by_inactivity_the_next_connection_waits_for_audio():

@@ -62,3 +62,17 @@ def test_an_answer_to_something_else_is_known_as_such():
     finals.add(final("a"), Tile(10, 15))
     assert finals.awaits(coverage(10, 15))
     assert not finals.awaits(coverage(8, 15))
+
+
+def test_finals_behind_one_that_cannot_be_stored_are_told_each_once():
+    finals, _ = queue()
+    assert finals.untold(0.0) == []
+    for text, tile in [("a", Tile(10, 15)), ("b", Tile(15, 22))]:
+        finals.add(final(text), tile)
+    finals.add(None, Tile(22, 90))
+    assert finals.untold(10.0) == [], "the broker has only just been asked"
+    assert finals.untold(12.0) == [final("b")], "the outbox tells the first"
+    finals.add(final("c"), Tile(90, 99))
+    assert finals.untold(13.0) == [final("c")]
+    finals.settle(STORED)
+    assert finals.untold(14.0) == finals.untold(16.0) == []

@@ -253,6 +253,11 @@ def test_a_mark_lies_ten_seconds_behind_what_was_processed():
     assert made.promised_to == 100
 
 
+def test_a_mark_covers_nothing_that_was_not_sent_whatever_the_service_says_it_has():
+    made = lane("." * 60)
+    assert made.mark(3_600_000) == Tile(0, 60)
+
+
 def test_a_final_after_a_mark_begins_where_the_mark_ends():
     made = lane("." * 150 + "####" + "." * 30)
     made.mark(15_000)

@@ -19,7 +19,7 @@ from causal.messages.control import Assignment
 from causal.stt import runner as runner_module
 from causal.stt.attempt import Outcome
 from causal.stt.backoff import Backoff
-from causal.stt.failures import lost
+from causal.stt.failures import classify, lost
 from causal.stt.finals import FinalQueue
 from causal.stt.health import Health
 from causal.stt.lane import Lane, Tile
@@ -34,6 +34,7 @@ from causal.testing.waiting import until_async
 STREAM = "s/mic"
 SOMEWHERE = Target(Options(address="ws://127.0.0.1:9", model="universal-streaming-english"), Key("k"), is_engine=False)
 ENGINE = replace(SOMEWHERE, is_engine=True)
+ENDED = Outcome(None, opened=True, reached_end=True, terminated=True, idle=False, starved=False, answered=True)
 NO_KEY = CausalError("auth-failed", "there is no key", "set one")
 NO_ENGINE = EngineError("the engine is not there", "wait")
 
@@ -98,6 +99,9 @@ class Stream:
     # what the runner asks of its home
 
     async def divide(self, queue: FinalQueue, *, patient: bool) -> FinalQueue:
+        raise AssertionError("no session has begun")
+
+    def may_cut(self, queue: FinalQueue) -> bool:
         raise AssertionError("no session has begun")
 
     async def cut(self, queue: FinalQueue) -> bool:
@@ -257,12 +261,62 @@ def test_what_a_service_told_that_never_says_termination_is_taken_for_all_but_a_
         await asyncio.sleep(0)
 
     monkeypatch.setattr(Runner, "_rest", rest)
-    ended = Outcome(failure, opened=True, reached_end=True, terminated=True, idle=False)
+    ended = replace(ENDED, failure=failure)
 
     async def told() -> list[bool]:
         return [await stream.runner._consider(ended, SOMEWHERE) for _ in range(ends)]
 
     assert asyncio.run(told()) == [False] * (ends - 1) + [True]
+
+
+def test_a_service_that_says_nothing_after_its_begin_is_never_taken_to_have_heard_all(stream, monkeypatch):
+    async def rest(_: Runner, _wait_s: float) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Runner, "_rest", rest)
+    ended = replace(ENDED, failure=lost("no pong"), answered=False)
+
+    async def told() -> list[bool]:
+        return [await stream.runner._consider(ended, SOMEWHERE) for _ in range(3 * CUT_ENDS)]
+
+    assert not any(asyncio.run(told()))
+
+
+def test_an_odd_refusal_of_the_key_is_not_final_because_of_other_failures_before_it(stream, monkeypatch):
+    async def rest(_: Runner, _wait_s: float) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Runner, "_rest", rest)
+    broken, odd = classify("Server error", 3005), classify("Incorrect padding", 1008)
+
+    async def told() -> list[str]:
+        states = []
+        for failure in (broken, broken, broken, odd, odd, odd):
+            begun = replace(ENDED, failure=failure, reached_end=False, terminated=False)
+            stream.must_end = len(states) == 5  # whoever has given up waits until then
+            considered = asyncio.ensure_future(stream.runner._consider(begun, SOMEWHERE))
+            await considered
+            states.append(stream.runner.health.speech)
+        return states
+
+    assert asyncio.run(told())[:5] == ["reconnecting"] * 5
+
+
+def test_after_an_end_by_inactivity_nothing_is_connected_before_the_device_delivers_again(stream):
+    inactive = replace(ENDED, failure=classify("Session terminated due to inactivity", 3006), reached_end=False)
+
+    async def tell() -> None:
+        stream.hear(True, 5)
+        await until_async(lambda: stream.asked)
+        await stream.runner._consider(inactive, SOMEWHERE)
+        waiting = asyncio.ensure_future(stream.runner._first_chunk(SOMEWHERE))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        stream.hear(True, 1)
+        first = await waiting
+        assert first.chunk.index == 0
+
+    stream.story(tell)
 
 
 def test_a_stopped_stream_ends_although_there_is_nowhere_to_connect_to(stream):

@@ -65,6 +65,8 @@ class LoneGateway:
         self.engine = "assemblyai"
         self.key: str | None = KEY
         self.stop = False
+        self.disk_is_full = False
+        """Whether chunks wait in memory, as a resampler's do that cannot write its journal. `make_room` ends that."""
         self.permits = True
         """Whether gateways may begin sessions."""
         self.epochs: dict[str, int] = {"1": 1}
@@ -83,6 +85,7 @@ class LoneGateway:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._push: dict[str, zmq.Socket[bytes]] = {}
         self._journal = JournalWriter(folder_of(self.paths.journal, STREAM), STREAM)
+        self._held: list[tuple[Chunk, npt.NDArray[np.int16]]] = []
         self._position = 0
         self._started_ns = clock.now_ns()
         self._running = True
@@ -197,10 +200,17 @@ class LoneGateway:
         self._pass_on(None)
         self.stop = True
 
+    def make_room(self) -> None:
+        """The disk takes what waits, and all that comes."""
+        self.disk_is_full = False
+        held, self._held = self._held, []
+        for chunk, samples in held:
+            self._journal.append(chunk, samples)
+
     def _pass_on(self, samples: npt.NDArray[np.int16] | None) -> None:
         chunk = Chunk(
             stream=STREAM,
-            index=self._journal.next_index,
+            index=self._journal.next_index + len(self._held),
             position=self._position,
             captured_ns=clock.now_ns() - 100_000_000,
             valid=0 if samples is None else CHUNK_SAMPLES,
@@ -208,7 +218,11 @@ class LoneGateway:
             end=samples is None,
         )
         self._position += chunk.valid
-        self._journal.append(chunk, np.zeros(CHUNK_SAMPLES, np.int16) if samples is None else samples)
+        recorded = chunk, np.zeros(CHUNK_SAMPLES, np.int16) if samples is None else samples
+        if self.disk_is_full:
+            self._held.append(recorded)
+        else:
+            self._journal.append(*recorded)
         for instance in self.epochs:
             parts = wire.pack(topics.CHUNK, chunk, *(() if samples is None else (samples.tobytes(),)))
             with contextlib.suppress(zmq.Again):
