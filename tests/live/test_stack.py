@@ -64,7 +64,7 @@ def exit_codes(stack: Stack) -> dict[str, int]:
 
 
 def test_honcho_brings_all_up_and_ctrl_c_lets_all_end_in_order(stack: Stack) -> None:
-    assert {f"{service}.1" for service in SERVICES} <= stack.alive().keys()
+    stack.wait_ready(SERVICES)
     assert stack.stop() == 130
     assert exit_codes(stack) == dict.fromkeys(SERVICES + SINKS, 0)
     assert stack.leftovers() == []
@@ -82,7 +82,7 @@ def test_a_start_that_is_given_up_leaves_nothing(procfile: Path) -> None:
 def test_a_file_becomes_a_transcript_while_it_plays(stack: Stack, samples: Path) -> None:
     session = play(stack, samples / "jfk.wav", "")
     stack.until(lambda: stack.events("transcript-final"), what="the first final")
-    assert heard_ms(stack) < 11_000, "the first final comes before the file is over"
+    assert 0 < heard_ms(stack) < 11_000, "the first final comes before the file is over"
     assert wait_for_end(stack, session)["reason"] == "source-ended"
 
     finals = stack.events("transcript-final")
@@ -92,7 +92,7 @@ def test_a_file_becomes_a_transcript_while_it_plays(stack: Stack, samples: Path)
     assert [word["start_ms"] for word in words] == sorted(word["start_ms"] for word in words)
     assert 0 <= words[0]["start_ms"] < 1000 and 10_000 < words[-1]["end_ms"] <= 11_100
     assert [event["seq"] for event in stack.events()] == list(range(1, len(stack.events()) + 1))
-    assert finals[-1]["text"] in stack.log(), "the console has shown it"
+    stack.until(lambda: finals[-1]["text"] in stack.log(), what="the console has shown it")
 
 
 def test_a_sink_that_comes_in_the_middle_hears_what_was_said_before(
@@ -115,9 +115,11 @@ def test_stop_waits_for_the_last_words(stack: Stack, samples: Path) -> None:
     stack.until(lambda: heard_ms(stack) > 4_500, 20, "four and a half seconds of sound")
     reply = stack.ask("stop", session=session, within_s=15.0)
     assert {"ok": True, "state": "ended", "backlog_ms": 0}.items() <= reply.items()
-    wait_for_end(stack, session, within_s=1.0)
-    heard = text_of(stack.events("transcript-final"))
-    assert word_error_rate("And so my fellow Americans, ask not", heard) <= 0.2
+    wait_for_end(stack, session)
+    heard = text_of(stack.events("transcript-final")).split()
+    said = (samples / "jfk.txt").read_text().split()
+    assert len(heard) >= 6, "what was heard before the stop"
+    assert word_error_rate(" ".join(said[: len(heard)]), " ".join(heard)) <= 0.2
 
 
 def test_an_engine_killed_amid_speech_costs_no_word_and_new_ones_are_live_again(stack: Stack, samples: Path) -> None:
@@ -146,7 +148,7 @@ def test_any_process_may_come_last(late: str, procfile: Path, samples: Path, spe
         for name in others:
             stack.launch(*command_of(name))
         if late == "control":
-            stack.until(lambda: len(workers(stack)) == len(others), what="all other processes")
+            stack.until(lambda: len(workers(stack)) == len(others), 30.0, "all other processes")
         else:
             stack.wait_ready(set(others) - set(SINKS))
         stack.launch(*command_of(late))
@@ -158,11 +160,11 @@ def test_any_process_may_come_last(late: str, procfile: Path, samples: Path, spe
 
 
 def test_a_second_stack_in_the_same_directories_is_refused(stack: Stack) -> None:
-    holder = stack.alive()["broker.1"]
+    holder = stack.pid("broker")
     second = stack.launch("causal-broker")
-    assert second.wait(10) == 2
+    assert second.wait(20) == 2
     assert f"(pid {holder})" in stack.log() and "CAUSAL_RUNTIME_DIR" in stack.log()
-    assert stack.alive()["broker.1"] == holder
+    assert stack.pid("broker") == holder
 
 
 def test_a_stopped_stack_begins_anew_and_opens_no_source_unasked(stack: Stack, samples: Path) -> None:
