@@ -9,14 +9,24 @@ from .timeline import SAMPLES_PER_MS, Hole
 
 
 def holes_before(last: Chunk, reader: JournalReader) -> list[Hole]:
-    """The holes between the runs up to the chunk `last`, newest first. Reads two records for each."""
+    """The holes between the runs up to the chunk `last`, newest first. Reads two records for each, and those in
+    between that stand for chunks that never came."""
     holes = []
     while (begin := last.index - last.segment_chunk) > 0:
-        first, before = reader.read(begin), reader.read(begin - 1)
+        first, before = reader.read(begin), _heard_before(begin, reader)
         if first is None or before is None:
             break
-        position, end = first.chunk.position, before.chunk.position + before.chunk.valid
+        position, end = first.chunk.position, before.position + before.valid
         if (length_ms := (position - end) // SAMPLES_PER_MS) > 0:
             holes.append(Hole(end // SAMPLES_PER_MS, length_ms))
-        last = before.chunk
+        last = before
     return holes
+
+
+def _heard_before(index: int, reader: JournalReader) -> Chunk | None:
+    """The newest chunk before `index` of which something was heard; the very first, if there is none."""
+    for earlier in range(index - 1, -1, -1):
+        recorded = reader.read(earlier)
+        if recorded is None or recorded.chunk.valid or earlier == 0:
+            return recorded.chunk if recorded else None
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from causal.journal import JournalReader, JournalWriter
+from causal.journal_record import lost
 from causal.messages import Chunk
 from causal.resample.holes import holes_before
 
@@ -35,3 +36,16 @@ def test_one_run_has_no_holes(tmp_path):
         writer.append(first, np.zeros(1600, np.int16))
     with JournalReader(tmp_path, STREAM) as reader:
         assert holes_before(first, reader) == []
+
+
+def test_chunks_that_never_came_to_the_journal_are_one_hole_and_not_many(tmp_path):
+    """As it is told while they are missed: from the last chunk that was heard to the first of the next run."""
+    before = Chunk(stream=STREAM, index=0, position=0, captured_ns=0)
+    after = Chunk(stream=STREAM, index=21, position=160_000, captured_ns=0)
+    with JournalWriter(tmp_path, STREAM) as writer:
+        writer.append(before, np.zeros(1600, np.int16))
+        while writer.next_index < after.index:
+            writer.append(*lost(writer.next_index, after))
+        writer.append(after, np.zeros(1600, np.int16))
+    with JournalReader(tmp_path, STREAM) as reader:
+        assert holes_before(after, reader) == [(100, 9_900)]
