@@ -6,7 +6,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from causal.testing.vitals import SERVICES, Vital
+from causal.testing.vitals import SERVICES, Vital, growth, quarter_of, sums_of
 
 QUARTERS = ("first quarter", "second", "third", "last")
 HEAD = ["processes", *(f"{when}, {what}" for when in QUARTERS for what in ("MB", "descriptors"))]
@@ -19,18 +19,16 @@ def by_quarter(vitals: Sequence[Vital]) -> list[list[object]]:
     groups = {name: [v for v in vitals if v.service == name and v.is_worker] for name in SERVICES}
     groups = {name: group for name, group in groups.items() if group}
     groups["a parent"] = [v for v in vitals if not v.is_worker]
-    groups["all together"] = _sums(vitals)
+    groups["all together"] = sums_of(vitals)
     return [[name, *_medians(vitals, group)] for name, group in groups.items()]
 
 
 def change(vitals: Sequence[Vital], what: str) -> str:
     """How much more, or less, all processes together held in the last quarter than in the second."""
-    sums = _sums(vitals)
-    quarters = [[getattr(v, what) for v in sums if _quarter(vitals, v) == quarter] for quarter in (1, 3)]
-    if not all(quarters):
+    try:
+        return f"{100 * growth(vitals, what):+.1f} %"
+    except ValueError:
         return "-"
-    second, last = map(statistics.median, quarters)
-    return f"{100 * (last / second - 1):+.1f} %"
 
 
 def by_age(vitals: Sequence[Vital]) -> list[list[object]]:
@@ -58,27 +56,12 @@ def by_age(vitals: Sequence[Vital]) -> list[list[object]]:
     return rows
 
 
-def _sums(vitals: Sequence[Vital]) -> list[Vital]:
-    """All processes of a moment as one."""
-    moments: dict[float, list[Vital]] = defaultdict(list)
-    for vital in vitals:
-        moments[vital.at_s].append(vital)
-    return [
-        Vital(at_s, "all", False, 0, 0.0, sum(v.rss_mb for v in every), sum(v.descriptors for v in every))
-        for at_s, every in moments.items()
-    ]
-
-
 def _medians(all_vitals: Sequence[Vital], some: Sequence[Vital]) -> list[object]:
     cells: list[object] = []
     for quarter in range(4):
-        seen = [vital for vital in some if _quarter(all_vitals, vital) == quarter]
+        seen = [vital for vital in some if quarter_of(all_vitals, vital) == quarter]
         cells += [_median(v.rss_mb for v in seen), _median(float(v.descriptors) for v in seen)]
     return cells
-
-
-def _quarter(vitals: Sequence[Vital], vital: Vital) -> int:
-    return min(3, int(4 * vital.at_s / (vitals[-1].at_s or 1.0)))
 
 
 def _median(values: Iterable[float]) -> object:

@@ -22,14 +22,17 @@ class Send:
     coverage: Coverage
 
 
+CAPACITY = 10_000
+
 Verdict = Literal["stored", "superseded", "out-of-step"]
 """*superseded*: another worker has the lane. *out-of-step*: the broker knows of other coverage; claim again."""
 
 
 class FinalQueue:
-    """The finals and marks of one lane. The first is at the broker, the others wait: as many as came while it was away.
+    """The finals and marks of one lane. The first is at the broker, the others wait.
 
-    Coverage moves when one is stored, and by nothing else.
+    Holds `CAPACITY`, hours of speech; when full, nothing more is added: its owner claims the lane anew, and what is
+    not stored is said again. One writer. Coverage moves when one is stored, and by nothing else.
     """
 
     def __init__(self, stream: str, lane: Lane, epoch: int) -> None:
@@ -43,6 +46,10 @@ class FinalQueue:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._waiting) >= CAPACITY
 
     def add(self, event: TranscriptFinal | None, tile: Tile) -> Send | None:
         """A new final, or mark (`None`); what to publish now, if the way is free."""

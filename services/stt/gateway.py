@@ -30,7 +30,7 @@ from causal.messages.control import Assignment, Work
 from causal.messages.log import Claimed, Coverage, Publish, Refused, Stored
 from causal.service import Service
 
-from . import target
+from . import finals, target
 from .options import Key
 from .permits import Permits
 from .stream import SpeechStream
@@ -111,8 +111,8 @@ class Gateway:
             "queues": {
                 "in": QueueDepth(depth=0, capacity=int(self._inlet.rcvhwm), dropped=self._dropped),
                 "finals": QueueDepth(
-                    depth=len(self._broker.outbox),
-                    capacity=self._broker.outbox.capacity,
+                    depth=max((stream.waiting_finals for stream in self._streams.values()), default=0),
+                    capacity=finals.CAPACITY,
                     dropped=self._broker.outbox.dropped,
                 ),
             },

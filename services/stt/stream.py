@@ -95,6 +95,11 @@ class SpeechStream:
         self._send(send)
         self._wake()
 
+    @property
+    def waiting_finals(self) -> int:
+        """In the fullest of the lanes."""
+        return max(map(len, self._lanes))
+
     def untold(self, now_s: float) -> list[TranscriptFinal]:
         """Finals that wait behind one that the broker cannot store, each once: listeners should not wait with them."""
         return [event for queue in self._lanes for event in queue.untold(now_s)]
@@ -210,6 +215,12 @@ class SpeechStream:
 
     def say(self, queue: FinalQueue, event: TranscriptFinal | None, tile: Tile) -> None:
         """A final or a mark came. After a refusal its tile would be wrong, and it will be said again."""
+        if queue.is_full:
+            log.error(
+                "%s: the broker has stored nothing for too long; what waits is said again", self.assignment.stream
+            )
+            self._out_of_step = True
+            self._wake()
         if not (self._out_of_step or self.superseded):
             self._send(queue.add(event, tile))
 

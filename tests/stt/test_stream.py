@@ -225,3 +225,19 @@ def test_a_stream_whose_end_mark_comes_and_of_which_nothing_is_open_is_done(gate
         assert gateway.stream.report().backlog_ms == 0
 
     story(gateway, tell)
+
+
+def test_where_too_many_finals_wait_the_stream_is_claimed_anew_and_they_are_said_again(gateway, monkeypatch):
+    monkeypatch.setattr("causal.stt.finals.CAPACITY", 3)
+
+    async def tell() -> None:
+        gateway.hear(*[100] * 20)
+        await until_async(lambda: gateway.claims and not gateway.stream.must_end)
+        queue = queue_of(gateway)
+        for n in range(4):
+            gateway.stream.say(queue, FINAL, Tile(n, n + 1))
+        assert gateway.stream.waiting_finals == 3
+        await until_async(lambda: len(gateway.claims) == 2 and not gateway.stream.must_end)
+        assert (gateway.stream.waiting_finals, queue_of(gateway).lane.promised_to) == (0, 0)
+
+    story(gateway, tell)
