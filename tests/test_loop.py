@@ -141,8 +141,10 @@ def test_a_descriptor_is_heard_and_its_closing_too(run):
 @on_both_loops
 def test_a_timer_comes_at_once_and_then_with_its_period(run, pair):
     fired_s: list[float] = []
+    at_once: list[bool] = []
 
     def story(loop):
+        loop.every(60.0, lambda: at_once.append(True))
         loop.on_readable(pair[0], lambda: None)  # a poller without anything does not wait
 
         def fire():
@@ -154,17 +156,18 @@ def test_a_timer_comes_at_once_and_then_with_its_period(run, pair):
 
     begun_s = time.monotonic()
     run(story)
-    assert fired_s[0] - begun_s < 0.05
+    assert at_once, "and not a minute later"
     assert fired_s[-1] - begun_s >= 0.1, "at once, within a period, then two whole ones"
 
 
 def test_timers_of_one_process_fall_on_one_grid_so_that_it_wakes_once_for_all():
     slow, fast = Timer(1.0, lambda: None), Timer(0.25, lambda: None)
     slow.advance()
+    before_s = time.monotonic()
     fast.advance()
     turns = (slow.due_s - fast.due_s) / 0.25
     assert abs(turns - round(turns)) < 1e-6
-    assert 0.0 < fast.due_s - time.monotonic() <= 0.25
+    assert before_s < fast.due_s <= time.monotonic() + 0.25
 
 
 def test_processes_share_the_grid_so_that_who_is_asked_by_many_wakes_once():

@@ -25,10 +25,10 @@ def run(*arguments: str) -> Result:
 
 
 def asked(paths: Paths, answer: Answer, *arguments: str) -> tuple[Result, list[dict[str, Any]]]:
-    """The command's result, and what it asked the controller."""
+    """The command's result, and what it asked the controller, however often it had to send it."""
     with FakeController(paths, answer) as controller:
         result = run(*arguments)
-    return result, controller.requests
+    return result, list({request["id"]: request for request in controller.requests}.values())
 
 
 def view(session: str, state: str = "running") -> dict[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 
 from causal.testing.pulse_server import PrivatePulse
 from causal.testing.stack import Stack
+from causal.testing.waiting import until
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(120)]
 
@@ -47,6 +48,7 @@ def murmur(pulse_own: PrivatePulse, tmp_path: Path) -> Iterator[None]:
         file.setframerate(48_000)
         file.writeframes(noise.tobytes())
     player = pulse_own.play(tmp_path / "noise.wav", sink="feed")
+    until(lambda: pulse_own.pactl("list", "short", "sink-inputs"))
     yield
     player.kill()
     player.wait()

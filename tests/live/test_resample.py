@@ -17,6 +17,7 @@ from causal.journal import JournalReader, JournalWriter
 from causal.messages import Block, Chunk, Next
 from causal.messages.control import Assignment, Assignments, Work
 from causal.messages.log import Publish, Stored
+from causal.process import STOP_WITHIN_S
 from causal.testing.stack import Stack
 
 pytestmark = pytest.mark.live
@@ -195,7 +196,7 @@ def test_sound_goes_through_into_the_journal_and_to_the_gateway(stack, around):
         assert chunk == kept[chunk.index].chunk
         assert chunk.end or np.array_equal(samples, kept[chunk.index].samples)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(4) == 0
+    assert process.wait(20) == 0
 
 
 def test_killed_twice_the_journal_is_the_same_to_one_lsb_and_the_gap_is_told_once(stack, around):
@@ -218,7 +219,7 @@ def test_killed_twice_the_journal_is_the_same_to_one_lsb_and_the_gap_is_told_onc
     assert [(gap["start_ms"], gap["length_ms"]) for gap in around.gaps.values()] == [(2000, 700)]
     assert around.report.lost_ms == 700
     process.send_signal(signal.SIGTERM)
-    assert process.wait(4) == 0
+    assert process.wait(20) == 0
 
 
 def test_stopped_without_an_end_mark_it_keeps_what_it_heard_and_goes_in_time(stack, around):
@@ -227,8 +228,8 @@ def test_stopped_without_an_end_mark_it_keeps_what_it_heard_and_goes_in_time(sta
     around.until(lambda: around.cursor == 50 and len(around.journal()) >= 9, "all is on its way")
     began_s = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(4) == 0
-    assert time.monotonic() - began_s < 3
+    assert process.wait(20) == 0
+    assert time.monotonic() - began_s < STOP_WITHIN_S, "its parent would kill it then"
     assert len(around.heard()) == 16000
     assert not around.journal()[-1].chunk.end
 
