@@ -19,7 +19,11 @@ from causal.testing.assemblyai_server import AssemblyAIServer, in_thread
 from causal.testing.stack import Stack
 from causal.testing.talk import KEY, Talk, hears, numbers
 
-pytestmark = [pytest.mark.live, pytest.mark.skipif(os.name != "posix", reason="supervisor is for Unix")]
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(os.name != "posix", reason="supervisor is for Unix"),
+]
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = ROOT / "config/supervisord.conf"
