@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -100,7 +101,10 @@ class Attempt:
         self._pacer = Pacer.for_engine(now_s) if target.is_engine else Pacer.for_service(now_s)
         self._room = asyncio.Event()
         self._work: tuple[Lane, Scribe] | None = None
-        self._live_s = self._fed_s = now_s
+        self._live_s = now_s
+        self._fed_s = time.monotonic()
+        """When the last chunk went out. By a clock that stands still while the machine sleeps: then nothing is missing
+        that should have come."""
         self._is_patient = patient
         self._idle_close_s = idle_close_s
         self._idle_close_chunks = round(idle_close_s * 1000 / CHUNK_MS)
@@ -183,7 +187,8 @@ class Attempt:
 
     def _is_starved(self, lane: Lane) -> bool:
         """Whether the device has delivered nothing for so long, not even silence. No pause will end a turn then."""
-        return 0 < self._idle_close_s <= clock.now_s() - self._fed_s and lane.to_chunk is None
+        is_long = 0 < self._idle_close_s <= time.monotonic() - self._fed_s
+        return is_long and lane.to_chunk is None and self._supply.get(lane.next_index) is None
 
     async def _may_send(self) -> bool:
         """Waits for its turn; False when it was told to end meanwhile."""
@@ -200,8 +205,8 @@ class Attempt:
         return False
 
     def _sent(self, lane: Lane, recorded: Recorded) -> None:
-        self._fed_s = clock.now_s()
-        self._pacer.sent(self._fed_s)
+        self._fed_s = time.monotonic()
+        self._pacer.sent(clock.now_s())
         lane.sent(recorded.chunk, recorded.samples)
         if recorded.chunk.active:
             self._quiet_from = lane.next_index
@@ -210,7 +215,7 @@ class Attempt:
     def _on_action(self, action: Action) -> None:
         match action:
             case GoLive(session_id):
-                self._live_s = self._fed_s = clock.now_s()
+                self._live_s, self._fed_s = clock.now_s(), time.monotonic()
                 log.info("session %s of the speech service is live", session_id)
             case Publish(fact):
                 self._publish(fact)
