@@ -115,6 +115,7 @@ class Gateway:
                     capacity=finals.CAPACITY,
                     dropped=self._broker.outbox.dropped,
                 ),
+                "ephemeral": self._broker.queues()["ephemeral"],
             },
             "latency_ms": {hop: summary for hop, summary in latency.items() if summary is not None},
         }

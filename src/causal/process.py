@@ -10,7 +10,7 @@ parent uses the standard library only, so that it is small and has little that c
 Asking is SIGTERM on Unix (`worker_posix`), and a byte in the first pipe on Windows (`worker_windows`), where a Job
 Object holds the worker besides.
 
-Under supervisor, which restarts by itself, `--no-respawn` runs the worker alone.
+`--no-respawn` runs the worker alone: for tests, or where something else restarts and looks after it.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ def options(command: F) -> F:
         default=_own_instance,
         help="Which worker of this service: 1, 2 …",
     )
-    @click.option("--no-respawn", is_flag=True, help="Without a parent that restarts it (for supervisor).")
+    @click.option("--no-respawn", is_flag=True, help="Without a parent that restarts it when it dies or freezes.")
     @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Overrides a setting.")
     @functools.wraps(command)
     def with_options(*args: Any, instance: int, no_respawn: bool, assignments: tuple[str, ...], **kwargs: Any) -> Any:
