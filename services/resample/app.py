@@ -140,7 +140,7 @@ class Resample:
     def _close(self, duty: Duty) -> None:
         duty.close()
         if duty.recording is not None:
-            self._background.do(duty.recording.close)
+            self._background.do_once(duty.recording.close)
 
     def _report(self) -> dict[str, Any]:
         duties = self._duties.values()
@@ -156,6 +156,7 @@ class Resample:
                     capacity=CAPACITY * len(duties),
                     dropped=sum(duty.shelf.dropped for duty in duties),
                 ),
+                "disk": self._background.queue(),
                 **self._broker.queues(),
             },
             "latency_ms": {"capture-journal": latency} if latency else {},
