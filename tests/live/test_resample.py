@@ -276,4 +276,4 @@ def test_delay_and_queues_are_reported(stack, around):
     launched(stack)
     around.frames_ready = RATE_HZ
     around.until(lambda: around.polls and "capture-journal" in around.polls[-1].latency_ms, "a latency")
-    assert set(around.polls[-1].queues) == {"blocks", "chunks", "memory", "events", "ephemeral"}
+    assert set(around.polls[-1].queues) == {"blocks", "chunks", "memory", "disk", "events", "ephemeral"}
