@@ -80,7 +80,8 @@ def test_whatever_comes_and_goes_the_session_hears_the_right_devices_and_leaks_n
     assert found.after.descriptors <= found.before.descriptors
     for source, heard in found.sources.items():
         assert heard.gaps_ms == heard.holes_ms, f"all that {source} did not hear is a gap, and nothing else"
-        assert heard.heard_ms + sum(heard.gaps_ms) == pytest.approx(found.elapsed_s * 1000 - heard.begins_ms, abs=500)
+        passed_ms = found.elapsed_s * 1000 - heard.begins_ms
+        assert heard.heard_ms + sum(heard.gaps_ms) == pytest.approx(passed_ms, abs=500 + found.unsure_s * 1000)
     if isinstance(server, PrivatePulse):  # the other one stumbles, see `without_stumbles`
         assert not found.sources["mic"].gaps_ms
     assert found.sources["mic"].mic_dbfs == pytest.approx(-12.0, abs=1.0)
@@ -183,7 +184,7 @@ def test_a_restarted_server_is_taken_up_again_by_all_sources(server, ears_on):
         for source in ("mic", "system"):
             ears.until(lambda stream=f"s/{source}": ears.delivers(stream))
             ears.hear(0.3, f"s/{source}")
-            assert ears.reasons(f"s/{source}") == ["device-lost"]
+            assert without_stumbles(server, ears.reasons(f"s/{source}")) == ["device-lost"]
 
 
 def tone(folder: Path, hz: int) -> Path:

@@ -89,6 +89,8 @@ class Verdict:
     """All there is to judge by."""
 
     elapsed_s: float
+    unsure_s: float
+    """By so much it may have been more or less: so long it took to ask for the start and for the end."""
     changes: int
     before: Held
     after: Held
@@ -109,7 +111,7 @@ class Churn:
         self._exit = ExitStack()
         self._headphones = ""
         self._session = ""
-        self._started_ns = self._stopped_ns = 0
+        self._started_ns = self._stopped_ns = self._asked_ns = 0
 
     def __enter__(self) -> Self:
         """Returns when all three sources are heard."""
@@ -117,12 +119,14 @@ class Churn:
         server.add_sink("throat")
         server.pactl("load-module", "module-remap-source", "source_name=voice", "master=throat.monitor")
         server.pactl("set-default-source", "voice")
-        self._plug()
+        self._headphones = server.add_sink("headphones")
+        server.pactl("set-default-sink", "speakers")
         self._exit.enter_context(self._tone(MIC_HZ, "throat"))
         self._exit.enter_context(self._tone(SYSTEM_HZ, "speakers"))
         self._stack.until(lambda: SOURCES[-1] in self._listed(), what="the headphones in the list")
         self._started_ns = clock.now_ns()
         reply = self._stack.ask("start", sources=list(SOURCES), engine="local")
+        self._asked_ns = clock.now_ns() - self._started_ns
         self._session = str(reply["session"])
         self._stack.until(lambda: self._sounding() == TONES, WITHIN_S, "a tone from each source")
         self.wait_heard()
@@ -166,9 +170,11 @@ class Churn:
         running = self._view()["status"]["state"] == "running"
         self._stopped_ns = clock.now_ns()
         self._stack.ask("stop", session=self._session, timeout_s=0.0)
+        self._asked_ns += clock.now_ns() - self._stopped_ns
         sources = {label: self._heard(label) for label in LABELS}
         elapsed_s = (self._stopped_ns - self._started_ns) / clock.NS_PER_S
-        return Verdict(elapsed_s, self.changes, self._before, after, same, running, sources)
+        unsure_s = self._asked_ns / clock.NS_PER_S
+        return Verdict(elapsed_s, unsure_s, self.changes, self._before, after, same, running, sources)
 
     def _plug(self) -> None:
         self._headphones = self._server.add_sink("headphones")
