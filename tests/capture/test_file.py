@@ -8,6 +8,7 @@ import soundfile
 
 from causal.capture.file import FileBackend, parse
 from causal.errors import SourceError
+from causal.testing.waiting import until
 
 RATE_HZ = 8000
 S = 1_000_000_000
@@ -114,15 +115,16 @@ def test_real_time_is_kept(tmp_path):
 
 
 def test_a_speed_is_kept(tmp_path):
-    path = sound_file(tmp_path, seconds=2.0)
+    path = sound_file(tmp_path, seconds=20.0)
     began_s = time.monotonic()
-    played(f"file:{path}?speed=4")
-    assert 0.5 <= time.monotonic() - began_s < 2.0
+    played(f"file:{path}?speed=40")
+    assert 0.5 <= time.monotonic() - began_s < 10.0
 
 
 def test_a_file_waits_for_room_and_loses_nothing(tmp_path):
     path, listener = sound_file(tmp_path), Listener(room=1000)
     stream = FileBackend(50).open(f"file:{path}?speed=max", listener)
+    until(lambda: sum(map(len, listener.blocks)) >= 800)
     assert not listener.over.wait(0.2)
     assert sum(map(len, listener.blocks)) == 800
     listener.room = float("inf")
@@ -136,7 +138,7 @@ def test_closing_a_file_that_waits_ends_it_at_once(tmp_path):
     stream = FileBackend(50).open(f"file:{sound_file(tmp_path)}?speed=max", listener)
     began_s = time.monotonic()
     stream.close()
-    assert time.monotonic() - began_s < 1.0
+    assert time.monotonic() - began_s < 10.0
     assert not listener.over.is_set()
 
 

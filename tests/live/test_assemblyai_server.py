@@ -176,9 +176,10 @@ def test_a_temporary_token_opens_a_session_and_caps_it(server):
     assert (status, reply["expires_in_seconds"]) == (200, 60)
 
     async def story() -> None:
+        began_s = time.time()
         async with dial(server, f"&token={reply['token']}", headers={}) as connection:
             begin = json.loads(await connection.recv())
-            assert begin["expires_at"] == pytest.approx(time.time() + 90, abs=3)
+            assert began_s + 89 <= begin["expires_at"] <= time.time() + 91
 
     asyncio.run(story())
 
@@ -231,14 +232,14 @@ def test_a_frozen_server_answers_no_ping_and_keeps_the_connection():
     async def story() -> None:
         async with AssemblyAIServer() as server, dial(server) as connection:
             await connection.recv()
-            await asyncio.wait_for(await connection.ping(), 2)
+            await asyncio.wait_for(await connection.ping(), 15)
             server.freeze()
             await asyncio.sleep(0)  # the server's loop is this one, and takes the order now
             pong = await connection.ping()
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(asyncio.shield(pong), 0.3)
             server.thaw()
-            await asyncio.wait_for(pong, 2)
+            await asyncio.wait_for(pong, 15)
 
     asyncio.run(story())
 

@@ -163,7 +163,7 @@ def test_on_a_terminal_the_words_change_in_place(stack: Stack, talk: str) -> Non
         assert ctl.wait(5.0) == 0
     os.close(ours)
     text = seen.decode()
-    assert "\x1b[33mfile\x1b[0m  \x1b[2mAnd so my" in text  # a partial
+    assert re.search(r"\x1b\[33mfile\x1b\[0m  \x1b\[2m\w", text), "a partial"
     assert re.search(r"\d\d:\d\d:\d\d\x1b\[0m \x1b\[33mfile\x1b\[0m  And so my fellow Americans\.\r\n", text)
 
 

@@ -14,7 +14,11 @@ from causal.testing.assemblyai_server import AssemblyAIServer, in_thread
 from causal.testing.oracle_speech import PAUSE_MS, WORD_MS
 from causal.testing.stack import Stack
 
-pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform == "win32", reason="ipc sockets")]
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.timeout(120),
+    pytest.mark.skipif(sys.platform == "win32", reason="ipc sockets"),
+]
 
 KEY = "a-secret-key"
 SLOW = 1.01

@@ -50,7 +50,7 @@ def test_the_systems_sound_of_a_mac_is_journaled_and_a_tap_that_fails_is_opened_
             return stack.ask("status", 20.0)["sessions"][0]["streams"][0]
 
         stack.until(lambda: seen()["captured_ms"] > 2000, 20.0)
-        assert (seen()["device"], seen()["state"]) == ("tap:system", "capturing")
+        stack.until(lambda: (seen()["device"], seen()["state"]) == ("tap:system", "capturing"), 20.0)
         stack.ask("stop", 20.0, session=reply["session"], timeout_s=0.0)
         stack.until(lambda: any(chunk.end for chunk, _ in journal(stack, name)), 20.0)
         chunks = journal(stack, name)

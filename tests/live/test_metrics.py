@@ -62,7 +62,7 @@ def test_there_is_nothing_else_and_no_other_name(sink: MetricsSink) -> None:
 def test_a_client_that_says_nothing_holds_nobody_up_for_long(
     sink: MetricsSink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("causal.sink.metrics._Handler.timeout", 0.1)
+    monkeypatch.setattr("causal.sink.metrics._Handler.timeout", 1.0)
     with socket.create_connection(("127.0.0.1", port_of(sink))):
         assert got(port_of(sink))[0] == 200
 

@@ -166,7 +166,7 @@ def test_without_colours_and_left_by_a_signal(stack: Stack, number: signal.Signa
         assert terminal.code() == 0
         assert not re.search(r"\x1b\[\d*m", terminal.text)
         assert terminal.text.endswith("\x1b[?1049l")
-    assert set(stack.alive()) >= {f"{service}.1" for service in SERVICES}
+    stack.wait_ready(SERVICES)
 
 
 def test_status_and_list_are_kept_up_to_date_on_a_terminal(stack: Stack, talk: str) -> None:

@@ -21,7 +21,8 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-LOOKS_WITHIN_MS = 15_000
+LOOKS_WITHIN_MS = 20_000
+"""A process may have to start again, on a busy machine."""
 
 
 class Chromium:

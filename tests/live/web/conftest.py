@@ -7,12 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
 
 from causal.testing.browser import Chromium
 from causal.testing.stack import Stack
-
-expect.set_options(timeout=20_000)  # a process may have to start again, on a busy machine
 
 
 @pytest.fixture(scope="module")

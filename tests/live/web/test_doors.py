@@ -85,7 +85,7 @@ def hello(socket: ClientConnection, stack: Stack) -> None:
     socket.send(json.dumps({"op": "hello", "id": 0, "key": access(stack).key}))
 
 
-def closed(socket: ClientConnection, within_s: float = 8.0) -> tuple[int, str]:
+def closed(socket: ClientConnection, within_s: float = 20.0) -> tuple[int, str]:
     """Code and reason of a socket's end."""
     until_s = time.monotonic() + within_s
     with pytest.raises(ConnectionClosed) as caught:
