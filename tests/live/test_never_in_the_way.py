@@ -7,12 +7,9 @@ import functools
 import secrets
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import psutil
 import pytest
@@ -25,6 +22,7 @@ from causal.testing.event_record import EventRecord, stored
 from causal.testing.fault_course import session_started_ns
 from causal.testing.fault_judge import judge, numbers_in
 from causal.testing.live_delay import Arrival, first_sights
+from causal.testing.meanwhile import Meanwhile
 from causal.testing.mouth import RATE_HZ, Mouth
 from causal.testing.pulse_server import PrivatePulse
 from causal.testing.stack import Stack
@@ -132,37 +130,26 @@ def dropped(stack: Stack, *services: str) -> dict[str, int]:
 # --- the control socket ---
 
 
-class Flood:
+class Flood(Meanwhile):
     """Asks the controller ten thousand times a second, from `__enter__` to `__exit__`, and reads what is answered."""
 
     RATE_HZ = 10_000
     TURN_S = 0.002
 
     def __init__(self, stack: Stack) -> None:
+        super().__init__()
         self.asked = 0
         self.answered = 0
         self.seconds = 0.0
         self._stack = stack
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="flood", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ending.set()
-        self._thread.join()
-
-    def _run(self) -> None:
+    def work(self) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
         with context.socket(zmq.DEALER) as socket:
             socket.linger = 0
             Line(socket, self._stack.paths, "control")
             began_s = time.monotonic()
-            while not self._ending.wait(self.TURN_S):
+            while not self.ending.wait(self.TURN_S):
                 self.seconds = time.monotonic() - began_s
                 for _ in range(self.asked, round(self.seconds * self.RATE_HZ)):
                     self._ask(socket)

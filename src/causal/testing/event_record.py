@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import zmq
 
@@ -16,6 +13,8 @@ from causal.messages import EVENT_TYPES, Event
 from causal.messages.log import Replay, Replayed
 from causal.paths import Paths
 from causal.transport import Line
+
+from .meanwhile import Meanwhile
 
 KINDS = ("transcript-partial", "transcript-final")
 LOOK_MS = 100
@@ -29,33 +28,22 @@ class Came:
     """On the capture clock."""
 
 
-class EventRecord:
+class EventRecord(Meanwhile):
     """Listens from `__enter__` to `__exit__`, also when the broker goes and comes back. Keeps everything."""
 
     def __init__(self, paths: Paths) -> None:
+        super().__init__()
         self.came: list[Came] = []
         self._paths = paths
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="event record", daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ending.set()
-        self._thread.join()
-
-    def _listen(self) -> None:
+    def work(self) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
         with context.socket(zmq.SUB) as socket:
             socket.linger = 0
             for kind in KINDS:
                 socket.subscribe(topics.subscription(kind))
             line = Line(socket, self._paths, "events")
-            while not self._ending.is_set():
+            while not self.ending.is_set():
                 line.renew()
                 if socket.poll(LOOK_MS):
                     parts = socket.recv_multipart()

@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import ctypes
 import statistics
-import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from causal import clock
+
+from .meanwhile import Meanwhile
 
 RATE_HZ = 48_000
 PIECE = RATE_HZ // 20
@@ -77,35 +76,24 @@ class _Run:
     """For each of `frames`: when it was heard, less its distance from frame 0."""
 
 
-class Mouth:
+class Mouth(Meanwhile):
     """Speaks from `__enter__` to `__exit__`, which lets the last utterance come to its end."""
 
     def __init__(self, server: str, sink: str, speech: Speech) -> None:
+        super().__init__()
         self._speech = speech
         self._server = server.encode()
         self._sink = sink.encode()
         self._runs: list[_Run] = []
         self._number = 0
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._speak, name=f"mouth {sink}", daemon=True)
         self._pulse = _library()
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ending.set()
-        self._thread.join()
 
     def said(self) -> list[Said]:
         """All utterances whose beginning left the mouth."""
         return [_said(run, *begin) for run in self._runs for begin in run.begins]
 
-    def _speak(self) -> None:
-        while not self._ending.is_set():
+    def work(self) -> None:
+        while not self.ending.is_set():
             stream = self._connect()
             if stream is None:
                 time.sleep(RETRY_S)
@@ -137,7 +125,7 @@ class Mouth:
         """Until the mouth shall end, or the stream is gone."""
         written = 0
         waiting = b"\0" * (4 * round(SETTLE_S * RATE_HZ))
-        while waiting or not self._ending.is_set():
+        while waiting or not self.ending.is_set():
             if not waiting:
                 sound = self._speech(self._number)
                 run.begins.append((self._number, written, len(np.trim_zeros(sound, "b"))))

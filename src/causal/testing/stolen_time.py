@@ -14,12 +14,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Self
 
 import psutil
 
 from causal import clock
+
+from .meanwhile import Meanwhile
 
 LOOK_S = 0.5
 MUCH = 0.25
@@ -50,32 +50,21 @@ class Look:
     taken_s: float
 
 
-class StolenTime:
+class StolenTime(Meanwhile):
     """Looks from `__enter__` to `__exit__`. `spells` may be asked by any thread, also while it looks."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._lock = threading.Lock()
         self._looks = [look()]
-        self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="stolen time", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ending.set()
-        self._thread.join()
 
     def spells(self, since_ns: int = 0) -> list[Spell]:
         """All until now, as far as they reach beyond `since_ns`."""
         found = spells(self._look())
         return [replace(one, begin_ns=max(one.begin_ns, since_ns)) for one in found if one.end_ns > since_ns]
 
-    def _watch(self) -> None:
-        while not self._ending.wait(LOOK_S):
+    def work(self) -> None:
+        while not self.ending.wait(LOOK_S):
             self._look()
 
     def _look(self) -> list[Look]:
