@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-LATER = 1.25
+LATER = 1.04
 """A wait that the service asks for takes up to so many times as long."""
 
 

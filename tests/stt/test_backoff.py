@@ -83,8 +83,8 @@ def test_after_a_long_refusal_the_first_session_that_is_lost_is_followed_by_anot
 
 def test_the_service_may_ask_for_a_longer_wait():
     for seed in range(20):
-        assert 30.0 <= Backoff(random.Random(seed)).ended(0.0, at_most_s=LONGEST_S, at_least_s=30.0) <= 37.5
-        assert 30.0 <= Backoff(random.Random(seed)).shut(at_most_s=KNOCK_S, at_least_s=30.0) <= 37.5
+        assert 30.0 <= Backoff(random.Random(seed)).ended(0.0, at_most_s=LONGEST_S, at_least_s=30.0) <= 31.2
+        assert 30.0 <= Backoff(random.Random(seed)).shut(at_most_s=KNOCK_S, at_least_s=30.0) <= 31.2
 
 
 def test_gateways_that_the_service_lets_wait_do_not_come_back_in_step():

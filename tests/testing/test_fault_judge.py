@@ -159,6 +159,15 @@ def test_what_comes_after_the_machine_s_sleep_of_an_utterance_amid_which_it_slep
     assert judge([*said(3), cut], [*finals, later], []).strays
 
 
+def test_two_words_of_an_utterance_that_was_cut_and_the_first_of_a_later_one_are_not_taken_for_one():
+    cut, later = (Utterance(SOURCE, n, words_of(n, 2), 1000.0 + (n - 1297) * EVERY_MS) for n in (1297, 1299))
+    assert cut.words == (12, 97, later.words[0])
+    finals = [final(list(cut.words[:2]), cut.start_ms), *heard([later])]
+    verdict = judge([cut, later], finals, [gap(1700, 2500)])
+    assert verdict.is_flawless
+    assert (verdict.heard, verdict.excused) == (1, 1)
+
+
 def test_a_gap_needs_a_fault_that_may_cost_one_shortly_before_it():
     faults = [Span("kill capture", 50_000, 50_100, costs_a_gap=True), Span("kill stt", 90_000, 90_000)]
     soon, late = gap(50_200, 900), gap(91_000, 900)

@@ -24,6 +24,8 @@ MAPPING_MS = 20
 """The promise on top of that."""
 NEAR_MS = 1500
 """A single word belongs to the utterance that has it within this distance."""
+TOGETHER_MS = 2 * STEP_MS + NEAR_MS
+"""Three words of one utterance lie no farther apart; two that a gap left and one of another may look the same."""
 EDGE_MS = 30
 """A gap so near to an utterance has touched it."""
 
@@ -179,7 +181,8 @@ def _place_whole(said: Iterable[Utterance], words: Sequence[_Heard], found: dict
     at = 0
     while at < len(words):
         three = words[at : at + 3]
-        utterance = by_words.get((three[0].number, three[1].number, three[2].number)) if len(three) == 3 else None
+        together = len(three) == 3 and three[2].start_ms - three[0].start_ms <= TOGETHER_MS
+        utterance = by_words.get((three[0].number, three[1].number, three[2].number)) if together else None
         if utterance is None:
             left.append(words[at])
             at += 1

@@ -199,7 +199,9 @@ class Laboratory:
                 on_line(one.start_ns) - EARLY_MS.get(source, 0.0),
                 one.whole,
                 one.timed,
-                on_line(one.start_ns + one.late_ns) - on_line(one.start_ns),
+                on_line(one.start_ns + one.length_ns + one.late_ns)
+                - on_line(one.start_ns)
+                - one.length_ns / clock.NS_PER_MS,
             )
             for source, mouth in mouths.items()
             for one in mouth.said()
