@@ -42,6 +42,8 @@ MARK_CHUNKS = 50
 """A mark covers at least so much: each is a write."""
 PAUSE_CHUNKS = 3
 """So many silent chunks are a pause."""
+DRIFT_SAMPLES = 20 * SAMPLES_PER_MS
+"""Chunks that are so near to each other have no gap between them."""
 KEPT_CHUNKS = 600
 """So many chunks before the coverage's end stay known, for words that are said to start early."""
 
@@ -79,6 +81,10 @@ class _Sent:
         clock is fast, or another device was heard already."""
         follower = self.positions[row + 1] if row + 1 < len(self) else self.positions[row] + CHUNK_SAMPLES
         return min(self.valid[row], follower - self.positions[row])
+
+    def parted(self, row: int) -> bool:
+        """Whether there is a gap before a chunk, and not just a device's drift."""
+        return self.positions[row] - self.positions[row - 1] - self.valid[row - 1] > DRIFT_SAMPLES
 
     def end_ms(self, row: int) -> int:
         """Where on the stream's time line a chunk's last heard sample lies."""
@@ -134,7 +140,7 @@ class Lane:
         """The next chunk went out. Raises `ValueError` for any other: the mapping would be wrong for ever."""
         if chunk.index != self.next_index:
             raise ValueError(f"chunk {chunk.index} was sent, expected {self.next_index}")
-        self._sent.append(chunk.position, chunk.valid, level(samples))
+        self._sent.append(chunk.position, chunk.valid, level(samples[: chunk.valid]))
         self.padding_samples += CHUNK_SAMPLES - chunk.valid
         self.next_index += 1
 
@@ -147,6 +153,20 @@ class Lane:
     def sent_to_ms(self) -> int:
         """Where on the stream's time line the last sent chunk ends; 0 as long as none was sent."""
         return self._sent.end_ms(-1) if self._sent else 0
+
+    def stream_span(self, start_ms: int, end_ms: int) -> tuple[int, int]:
+        """Where on the stream's time line a word lies that the service heard from `start_ms` to `end_ms`.
+
+        An edge that the service misplaced lies in silence, mostly. A gap in that silence may be an hour long: the word
+        begins behind it, or ends before it.
+        """
+        rows = range(self._row(start_ms) + 1, min(self._row(end_ms - 1) + 1, len(self._sent)))
+        if gaps := [row for row in rows if self._sent.parted(row)]:
+            first, last = self._loud_rows(start_ms, end_ms)
+            start_ms = max((self._service_ms(row) for row in gaps if row <= first), default=start_ms)
+            end_ms = min((self._service_ms(row) for row in gaps if row > last), default=end_ms)
+        start_ms = self.stream_ms(start_ms)
+        return start_ms, max(start_ms, self.stream_end_ms(end_ms))
 
     def stream_ms(self, service_ms: int) -> int:
         """Where on the stream's time line a word starts that the service heard at `service_ms`."""
@@ -240,14 +260,22 @@ class Lane:
 
     def _loud_part(self, start_ms: int, end_ms: int) -> tuple[int, int]:
         """The last part of a span without silence; all of it where nothing, or everything, is silent."""
+        first, last = self._loud_rows(start_ms, end_ms)
+        return max(start_ms, self._service_ms(first)), min(end_ms, self._service_ms(last + 1))
+
+    def _loud_rows(self, start_ms: int, end_ms: int) -> tuple[int, int]:
+        """The first and the last row of that part."""
         low, high = self._row(start_ms), self._row(end_ms - 1) + 1
         silent = self._silent(low, high) if low < min(high, len(self._sent)) else []
         if all(silent):
-            return start_ms, end_ms
+            return low, high - 1
         last = max(n for n, quiet in enumerate(silent) if not quiet)
         first = next((n + 1 for n in range(last, -1, -1) if silent[n]), 0)
-        before = self._base - self._begin + low
-        return max(start_ms, (before + first) * CHUNK_MS), min(end_ms, (before + last + 1) * CHUNK_MS)
+        return low + first, low + last
+
+    def _service_ms(self, row: int) -> int:
+        """Where a row begins in the service's time."""
+        return (self._base - self._begin + row) * CHUNK_MS
 
     def _promise(self, to_chunk: int) -> Tile:
         """The next tile; it does not end behind the lane."""
@@ -261,6 +289,6 @@ class Lane:
 
 
 def level(samples: npt.NDArray[np.int16]) -> float:
-    """How loud a chunk is: the root mean square."""
+    """How loud samples are: their root mean square."""
     wide = samples.astype(np.float32)
     return math.sqrt(float(np.dot(wide, wide)) / len(wide)) if len(wide) else 0.0

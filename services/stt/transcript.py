@@ -50,8 +50,7 @@ class Scribe:
     def _words(self, fact: Partial) -> tuple[Word, ...]:
         words = []
         for word in fact.words:
-            start_ms = self._lane.stream_ms(word.start_ms)
-            end_ms = max(start_ms, self._lane.stream_end_ms(word.end_ms))
+            start_ms, end_ms = self._lane.stream_span(word.start_ms, word.end_ms)
             words.append(Word(text=word.text, start_ms=start_ms, end_ms=end_ms, confidence=word.confidence))
         return tuple(words)
 

@@ -44,6 +44,41 @@ def test_a_gap_shifts_all_that_follows_and_a_word_at_its_edge_stays_on_its_side(
     assert made.stream_ms(137) == 137 + 3456
 
 
+def across_a_sleep(before: str, behind: str) -> Lane:
+    """A lane whose chunks, a letter each as in `lane`, have an hour without sound between them."""
+    made = Lane("0", 0)
+    made.begin_connection()
+    for n, letter in enumerate(before + behind):
+        position = n * 1600 + (3_600_000 * 16 if n >= len(before) else 0)
+        made.sent(chunk(n, position), audio(LOUD if letter == "#" else QUIET))
+    return made
+
+
+def test_a_word_that_is_said_to_start_early_does_not_start_before_the_gap_in_front_of_it():
+    made = across_a_sleep("#....", "...##..")
+    assert made.stream_span(150, 1000) == (3_600_500, 3_601_000)
+    assert made.stream_span(700, 1000) == (3_600_700, 3_601_000)
+
+
+def test_a_word_that_is_said_to_end_late_does_not_end_behind_the_gap_that_follows_it():
+    made = across_a_sleep("..##.", ".....")
+    assert made.stream_span(200, 640) == (200, 500)
+    assert made.stream_span(200, 400) == (200, 400)
+
+
+def test_a_word_that_a_gap_cuts_starts_before_it_and_ends_behind_it():
+    made = across_a_sleep("...##", "##...")
+    assert made.stream_span(300, 700) == (300, 3_600_700)
+
+
+def test_the_last_of_several_gaps_in_the_silence_before_a_word_is_the_one_that_it_starts_behind():
+    made = Lane("0", 0)
+    made.begin_connection()
+    for n, letter in enumerate("....##"):
+        made.sent(chunk(n, n * 16_000), audio(LOUD if letter == "#" else QUIET))
+    assert made.stream_span(0, 500) == (4000, 4100)
+
+
 def test_padding_is_counted_and_no_time_lies_in_it():
     made = Lane("0", 0)
     made.begin_connection()
@@ -89,6 +124,29 @@ def test_every_sample_heard_maps_back_to_within_a_millisecond(rows, data):
     row = data.draw(st.integers(0, len(rows) - 1))
     offset_ms = data.draw(st.integers(0, (rows[row][1] - 1) // 16))
     assert abs(made.stream_ms(row * 100 + offset_ms) - (starts[row] / 16 + offset_ms)) <= 1
+
+
+@given(st.text("#.|", min_size=1, max_size=20), st.integers(0, 3000), st.integers(0, 3000))
+def test_whatever_span_the_service_tells_it_lies_in_what_was_sent(levels, start_ms, length_ms):
+    made, position = Lane("0", 0), 0
+    made.begin_connection()
+    for n, letter in enumerate(levels):
+        position += 1600 + (90_000 if letter == "|" else 0)
+        made.sent(chunk(n, position), audio(LOUD if letter == "#" else QUIET))
+    start, end = made.stream_span(start_ms, start_ms + length_ms)
+    assert made.stream_ms(start_ms) <= start <= end
+    assert end <= max(start, made.stream_end_ms(start_ms + length_ms)) <= made.sent_to_ms
+
+
+def test_the_padding_behind_a_gap_is_no_floor_for_the_rooms_noise():
+    made = Lane("0", 0)
+    made.begin_connection()
+    for n, amplitude in enumerate([300, 8000, 8000, 300, 300, 300, 300, 300]):
+        valid = 16 if n == 3 else 1600
+        samples = audio(amplitude)
+        samples[valid:] = 0
+        made.sent(chunk(n, n * 1600, valid), samples)
+    assert made.tile((100, 300)) == Tile(0, 5)
 
 
 def test_only_the_next_chunk_may_be_sent():
