@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from array import array
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +43,8 @@ MARK_CHUNKS = 50
 """A mark covers at least so much: each is a write."""
 PAUSE_CHUNKS = 3
 """So many silent chunks are a pause."""
-DRIFT_SAMPLES = 20 * SAMPLES_PER_MS
-"""Chunks that are so near to each other have no gap between them."""
+WORD_REACH_MS = 500
+"""A word reaches over a gap up to so long."""
 KEPT_CHUNKS = 600
 """So many chunks before the coverage's end stay known, for words that are said to start early."""
 
@@ -83,8 +84,8 @@ class _Sent:
         return min(self.valid[row], follower - self.positions[row])
 
     def parted(self, row: int) -> bool:
-        """Whether there is a gap before a chunk, and not just a device's drift."""
-        return self.positions[row] - self.positions[row - 1] - self.valid[row - 1] > DRIFT_SAMPLES
+        """Whether there is a gap before a chunk that no word reaches over."""
+        return self.positions[row] - self.positions[row - 1] - self.valid[row - 1] > WORD_REACH_MS * SAMPLES_PER_MS
 
     def end_ms(self, row: int) -> int:
         """Where on the stream's time line a chunk's last heard sample lies."""
@@ -157,14 +158,16 @@ class Lane:
     def stream_span(self, start_ms: int, end_ms: int) -> tuple[int, int]:
         """Where on the stream's time line a word lies that the service heard from `start_ms` to `end_ms`.
 
-        An edge that the service misplaced lies in silence, mostly. A gap in that silence may be an hour long: the word
-        begins behind it, or ends before it.
+        Of a word over a gap, which may be an hour long, the side with most of its sound counts: an edge that the
+        service misplaced lies in silence, mostly.
         """
         rows = range(self._row(start_ms) + 1, min(self._row(end_ms - 1) + 1, len(self._sent)))
         if gaps := [row for row in rows if self._sent.parted(row)]:
             first, last = self._loud_rows(start_ms, end_ms)
-            start_ms = max((self._service_ms(row) for row in gaps if row <= first), default=start_ms)
-            end_ms = min((self._service_ms(row) for row in gaps if row > last), default=end_ms)
+            sides = pairwise([rows.start - 1, *gaps, rows.stop])
+            begin, end = max(sides, key=lambda side: min(side[1], last + 1) - max(side[0], first))
+            start_ms = max(start_ms, self._service_ms(begin))
+            end_ms = min(end_ms, self._service_ms(end))
         start_ms = self.stream_ms(start_ms)
         return start_ms, max(start_ms, self.stream_end_ms(end_ms))
 

@@ -66,9 +66,17 @@ def test_a_word_that_is_said_to_end_late_does_not_end_behind_the_gap_that_follow
     assert made.stream_span(200, 400) == (200, 400)
 
 
-def test_a_word_that_a_gap_cuts_starts_before_it_and_ends_behind_it():
-    made = across_a_sleep("...##", "##...")
-    assert made.stream_span(300, 700) == (300, 3_600_700)
+def test_a_word_that_a_gap_cuts_lies_where_most_of_it_was_heard():
+    assert across_a_sleep("...##", "#....").stream_span(310, 580) == (310, 500)
+    assert across_a_sleep("....#", "##...").stream_span(410, 680) == (3_600_500, 3_600_680)
+
+
+def test_a_word_reaches_over_a_short_gap():
+    made = Lane("0", 0)
+    made.begin_connection()
+    for n in range(4):
+        made.sent(chunk(n, n * 1600 + (4000 if n >= 2 else 0)), audio(LOUD))
+    assert made.stream_span(50, 320) == (50, 570)
 
 
 def test_the_last_of_several_gaps_in_the_silence_before_a_word_is_the_one_that_it_starts_behind():

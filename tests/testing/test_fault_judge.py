@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import msgspec
 import pytest
 
@@ -52,6 +54,15 @@ def test_all_heard_once_and_in_its_place_is_flawless():
 def test_the_order_of_the_finals_does_not_matter():
     utterances = said(5)
     assert judge(utterances, heard(utterances)[::-1], []).is_flawless
+
+
+def test_a_first_word_that_is_said_to_start_early_is_not_one_of_the_utterance_before():
+    """Both have a zero there, and the gap left no more of the second."""
+    utterances = [replace(one, early_ms=990.0) for one in said(2)]
+    cut = final([0], utterances[1].start_ms - 990)
+    verdict = judge(utterances, [*heard(utterances[:1]), cut], [gap(round(utterances[1].start_ms) + 300, 60_000)])
+    assert verdict.is_flawless
+    assert (verdict.heard, verdict.excused) == (1, 1)
 
 
 def test_a_lost_utterance_is_found_out():

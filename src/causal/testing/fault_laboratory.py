@@ -27,6 +27,7 @@ from causal.messages import Gap, TranscriptFinal, TranscriptPartial
 
 from .assemblyai_server import AssemblyAIServer, in_thread
 from .assemblyai_session import Rules
+from .assemblyai_turns import EARLY_START_MS
 from .event_record import Came, EventRecord, stored
 from .fault_course import Done, FaultCourse, Record, end_session, look_at_sink, session_started_ns, spans_of
 from .fault_hands import SPARE_SCRIPT, Hands
@@ -81,6 +82,7 @@ class Laboratory:
         honcho's: `resample=2,stt=2`."""
         self._minutes = minutes
         self._wrong_edges = wrong_edges
+        self._early_ms = EARLY_START_MS if wrong_edges else 0.0
         self._concurrency = concurrency
         self._procfile = procfile
         self._opened = contextlib.ExitStack()
@@ -199,6 +201,7 @@ class Laboratory:
                 on_line(one.start_ns) - EARLY_MS.get(source, 0.0),
                 one.whole,
                 one.timed,
+                self._early_ms,
                 on_line(one.start_ns + one.length_ns + one.late_ns)
                 - on_line(one.start_ns)
                 - one.length_ns / clock.NS_PER_MS,
@@ -222,7 +225,10 @@ class Laboratory:
     def _said_by_file(self) -> list[Utterance]:
         voice = VOICES["file"]
         numbers = range(self._utterances_in_file())
-        return [Utterance("file", number, words_of(number, voice), number * EVERY_MS) for number in numbers]
+        return [
+            Utterance("file", number, words_of(number, voice), number * EVERY_MS, early_ms=self._early_ms)
+            for number in numbers
+        ]
 
 
 def _arrivals(came: Iterable[Came], on_line: Callable[[int], float]) -> list[Arrival]:

@@ -34,6 +34,8 @@ class Utterance:
     """False: the loudspeaker went or stood still meanwhile, so nobody can say whether it was to be heard."""
     timed: bool = True
     """False: the loudspeaker stumbled, so nobody can say when to some milliseconds, and a word may have been cut."""
+    early_ms: float = 0.0
+    """By so much too early its first word may be said to start."""
     late_ms: float = 0.0
     """By so much its words may come later: the loudspeaker stood still, or the machine slept."""
 
@@ -48,7 +50,8 @@ class Utterance:
     def distance_ms(self, which: int, start_ms: float) -> float:
         """How far a time is from those at which a word may begin."""
         word_ms = self.word_ms(which)
-        return max(0.0, word_ms - start_ms, start_ms - word_ms - self.late_ms)
+        early_ms = 0.0 if which else self.early_ms
+        return max(0.0, word_ms - early_ms - start_ms, start_ms - word_ms - self.late_ms)
 
 
 def words_of(number: int, voice: int) -> Words:
