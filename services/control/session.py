@@ -99,6 +99,11 @@ class Stream(msgspec.Struct, kw_only=True):
         stt = self.reports.get("stt")
         return (stt and stt.backlog_ms) or 0
 
+    def covered_to(self) -> int:
+        """The first chunk without a transcript, as far as is known."""
+        stt = self.reports.get("stt")
+        return (stt and stt.covered_to) or 0
+
 
 class Session(msgspec.Struct, kw_only=True):
     """One start…stop."""
@@ -140,6 +145,7 @@ class Session(msgspec.Struct, kw_only=True):
             started_unix_ns=self.started_unix_ns,
             stop=stream.stop,
             stopped_ns=self.stopped_ns,
+            covered_to=stream.covered_to() if role == "resample" else 0,
             peers={other: holder.instance for other, holder in stream.holders.items() if other != role},
         )
 

@@ -18,7 +18,7 @@ from causal import clock, service, topics, wire
 from causal.broker_link import BrokerLink
 from causal.control_link import ControlLink
 from causal.errors import WireError
-from causal.journal_retention import delete_finished
+from causal.journal_retention import delete_covered, delete_finished
 from causal.latency import Latency
 from causal.loop import Loop, receive_all, send_now
 from causal.messages import Block, QueueDepth, StreamName
@@ -233,11 +233,14 @@ class Resample:
             return
         root, keep_s = self._me.paths.journal, self._me.settings.journal_hours * 3600
         live = self._sessions | {StreamName.parse(name).session for name in self._duties}
+        needed_from = {duty.folder: duty.needed_from for duty in self._duties.values()}
 
         def work() -> None:
             reserve = Reserve(lambda: room_of(root))
             for name in delete_finished(root, keep_s, time.time(), live=live, is_full=reserve.is_reached):
                 log.info("the journal of session %s is deleted", name)
+            for path in delete_covered(needed_from, keep_s, time.time(), is_full=reserve.is_reached):
+                log.info("%s is deleted, which is transcribed", path)
 
         self._background.do(work)
 

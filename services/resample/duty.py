@@ -30,11 +30,12 @@ class Duty:
         """`reserve` is that of the journals' disk. Raises `OSError` when the journal cannot be opened, `ValueError` for
         a name that is no stream's."""
         self.assignment = assignment
-        folder = folder_of(paths.journal, assignment.stream)
+        self.folder = folder_of(paths.journal, assignment.stream)
+        """Of its journal."""
         flac = folder_of(paths.recordings, assignment.stream).with_suffix(".flac")
         room = Reserve(lambda: room_of(paths.recordings))  # its own: a recording is written by another thread
-        self.recording = Recording(folder, assignment.stream, flac, room) if assignment.record else None
-        self.shelf = Shelf(folder, assignment.stream, sync, reserve)
+        self.recording = Recording(self.folder, assignment.stream, flac, room) if assignment.record else None
+        self.shelf = Shelf(self.folder, assignment.stream, sync, reserve)
         last = self.shelf.last
         self.stream = Stream(assignment.stream, assignment.started_ns, last, outran=self.shelf.outran)
         self.stt = assignment.peers.get("stt")
@@ -42,7 +43,7 @@ class Duty:
         self._stop = False
         self._restored: list[Action] = []
         if last is not None:
-            with JournalReader(folder, assignment.stream) as reader:
+            with JournalReader(self.folder, assignment.stream) as reader:
                 self._restored = [self.stream.remembered(hole) for hole in holes_before(last, reader)]
 
     def assign(self, assignment: Assignment, now_s: float) -> None:
@@ -66,6 +67,11 @@ class Duty:
             is_file = self.assignment.device.startswith("file:")
             actions += self._kept(self.stream.finish(None if is_file else self.assignment.stopped_ns))
         return actions
+
+    @property
+    def needed_from(self) -> int:
+        """The first chunk that somebody may read: a recording is made again from the beginning."""
+        return self.assignment.covered_to if self.recording is None else 0
 
     @property
     def is_disk_full(self) -> bool:

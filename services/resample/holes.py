@@ -9,11 +9,12 @@ from .timeline import SAMPLES_PER_MS, Hole
 
 
 def holes_before(last: Chunk, reader: JournalReader) -> list[Hole]:
-    """The holes between the runs up to the chunk `last`, newest first. Reads two records for each, and those in
-    between that stand for chunks that never came."""
+    """The holes between the runs up to the chunk `last`, newest first, as far back as the journal goes. Reads two
+    records for each, and those in between that stand for chunks that never came."""
     holes = []
-    while (begin := last.index - last.segment_chunk) > 0:
-        first, before = reader.read(begin), _heard_before(begin, reader)
+    oldest = reader.first_index
+    while (begin := last.index - last.segment_chunk) > oldest:
+        first, before = reader.read(begin), _heard_before(begin, oldest, reader)
         if first is None or before is None:
             break
         position, end = first.chunk.position, before.position + before.valid
@@ -23,9 +24,10 @@ def holes_before(last: Chunk, reader: JournalReader) -> list[Hole]:
     return holes
 
 
-def _heard_before(index: int, reader: JournalReader) -> Chunk | None:
-    """The newest chunk before `index` of which something was heard; the very first, if there is none."""
-    for earlier in range(index - 1, -1, -1):
+def _heard_before(index: int, oldest: int, reader: JournalReader) -> Chunk | None:
+    """The newest chunk before `index` of which something was heard; the very first, if there is none. Not known where
+    it may be one before `oldest`, which is deleted."""
+    for earlier in range(index - 1, oldest - 1, -1):
         recorded = reader.read(earlier)
         if recorded is None or recorded.chunk.valid or earlier == 0:
             return recorded.chunk if recorded else None

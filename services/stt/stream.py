@@ -126,6 +126,7 @@ class SpeechStream:
             sent_ms=self._sent_ms,
             final_ms=self._final_ms,
             backlog_ms=backlog_ms,
+            covered_to=self._lanes.covered_to,
             done=self.done,
             fault=fault,
         )

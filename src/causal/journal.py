@@ -113,6 +113,11 @@ class JournalReader:
         self._file_number = -1
 
     @property
+    def first_index(self) -> int:
+        """The first chunk that was not deleted; 0 for an empty journal."""
+        return next(iter(file_numbers(self._folder)), 0) * RECORDS_PER_FILE
+
+    @property
     def next_index(self) -> int:
         """The index behind the newest whole record, damaged or not; 0 for an empty journal."""
         for number in reversed(file_numbers(self._folder)):
@@ -123,7 +128,7 @@ class JournalReader:
     def read(self, index: int) -> Recorded | None:
         """Chunk `index`; None when it is not there yet.
 
-        A record that was damaged (a power cut) comes as a chunk without valid samples, at its place.
+        A record that was damaged (a power cut), or deleted, comes as a chunk without valid samples, at its place.
         """
         recorded = self._record(index)
         if recorded is None and index < self.next_index - 1:
@@ -164,9 +169,12 @@ class JournalReader:
         return decode(self._file.read(RECORD_BYTES), index, self._stream)
 
     def _instead_of(self, index: int) -> Recorded | None:
-        for later in range(index + 1, self.next_index):
-            if (recorded := self._record(later)) is not None:
-                return lost(index, recorded.chunk)
+        for number in file_numbers(self._folder):
+            first = number * RECORDS_PER_FILE
+            records = file_of(self._folder, number).stat().st_size // RECORD_BYTES
+            for later in range(max(index + 1, first), first + records):
+                if (recorded := self._record(later)) is not None:
+                    return lost(index, recorded.chunk)
         return None
 
 

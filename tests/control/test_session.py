@@ -68,6 +68,14 @@ def test_only_the_epoch_in_force_is_heard():
     assert one.done("stt")
 
 
+def test_the_resampler_is_told_what_is_transcribed():
+    one = held(stt=said(covered_to=7_000))
+    assert one.covered_to() == 7_000
+    one.hand_to("stt", "2", "another")
+    assert one.covered_to() == 7_000, "it stays transcribed"
+    assert stream().covered_to() == 0
+
+
 def test_what_nobody_has_cannot_be_reported_on():
     assert not stream().hear("stt", said())
 

@@ -19,7 +19,8 @@ from causal.broker_link import BrokerLink
 from causal.control.app import Control
 from causal.control.effects import SaveGrants
 from causal.journal import JournalReader, JournalWriter
-from causal.journal_record import file_of, folder_of
+from causal.journal_record import RECORDS_PER_FILE, file_of, folder_of
+from causal.journal_retention import KEPT_CHUNKS
 from causal.loop import receive_all
 from causal.messages import EVENT_TYPES, Chunk, TranscriptFinal
 from causal.messages.control import Assignment, Fault, Work
@@ -235,29 +236,34 @@ def test_a_controller_that_cannot_save_says_so_until_it_can(stack, disk):
         assert control._store.grants() == granted_s
 
 
-def keep_session(root: Path, name: str, chunks: int, written_s: float) -> None:
+def keep_session(root: Path, name: str, chunks: int, written_s: float, *, ends: bool = True) -> None:
     stream = f"{name}/mic"
     with JournalWriter(folder_of(root, stream), stream) as writer:
         for index in range(chunks):
-            chunk = Chunk(stream=stream, index=index, position=1600 * index, captured_ns=0, end=index == chunks - 1)
+            end = ends and index == chunks - 1
+            chunk = Chunk(stream=stream, index=index, position=1600 * index, captured_ns=0, end=end)
             writer.append(chunk, np.zeros(1600, np.int16))
     os.utime(file_of(folder_of(root, stream), 0), (written_s, written_s))
 
 
-def test_sound_of_old_sessions_makes_room_for_what_is_said_now(stack, disk):
-    """Free are 15 of 80 MB, and 20 are kept for the log; an old session has 8 MB."""
-    now_s = time.time()
-    journal = stack.paths.journal
-    keep_session(journal, "older", 2_500, now_s - 3 * 3600)
-    keep_session(journal, "old", 2_500, now_s - 2 * 3600)
+def hear_until_it_finds_room(stack: OneLoop, disk: SmallDisk, covered_to: int = 0) -> None:
+    """Free are 15 of 80 MB, and 20 are kept for the log."""
     resample = Resample(stack.service("resample"))
-    live = Assignment(stream="now/mic", epoch=1, device="mic", engine="local", started_ns=0, started_unix_ns=0)
+    live = Assignment(
+        stream="now/mic",
+        epoch=1,
+        device="mic",
+        engine="local",
+        started_ns=0,
+        started_unix_ns=0,
+        covered_to=covered_to,
+    )
     resample._on_work(Work(streams=(live,), sessions=("now",)))
     stack.run_until(lambda: resample._retention.due_s > time.monotonic())
     with (disk.folder / "filler").open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, psutil.disk_usage(str(disk.folder)).free - (15 << 20))
     shelf = resample._duties["now/mic"].shelf
-    indexes = itertools.count()
+    indexes = itertools.count(shelf.last.index + 1 if shelf.last else 0)
 
     def waits_for_room() -> bool:
         shelf.keep(Chunk(stream="now/mic", index=next(indexes), position=0, captured_ns=0), np.zeros(1600, np.int16))
@@ -265,7 +271,22 @@ def test_sound_of_old_sessions_makes_room_for_what_is_said_now(stack, disk):
 
     stack.run_until(waits_for_room)
     stack.run_until(lambda: not shelf.depth, within_s=2 * FULL_PERIOD_S)
+
+
+def test_sound_of_old_sessions_makes_room_for_what_is_said_now(stack, disk):
+    now_s = time.time()
+    journal = stack.paths.journal
+    keep_session(journal, "older", 2_500, now_s - 3 * 3600)
+    keep_session(journal, "old", 2_500, now_s - 2 * 3600)
+    hear_until_it_finds_room(stack, disk)
     assert sorted(path.name for path in journal.iterdir()) == ["now", "old"]
+
+
+def test_a_session_that_goes_on_for_ever_makes_its_own_room(stack, disk):
+    chunks = RECORDS_PER_FILE + KEPT_CHUNKS
+    keep_session(stack.paths.journal, "now", chunks, time.time(), ends=False)
+    hear_until_it_finds_room(stack, disk, covered_to=chunks)
+    assert [path.stem for path in folder_of(stack.paths.journal, "now/mic").iterdir()] == ["000001"]
 
 
 def test_a_broker_that_starts_on_a_full_disk_spends_its_ballast(stack, disk):

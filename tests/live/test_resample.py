@@ -14,6 +14,7 @@ import zmq
 
 from causal import clock, topics, wire
 from causal.journal import JournalReader, JournalWriter
+from causal.journal_record import RECORDS_PER_FILE, encode, file_of
 from causal.messages import Block, Chunk, Next
 from causal.messages.control import Assignment, Assignments, Work
 from causal.messages.log import Publish, Stored
@@ -35,6 +36,7 @@ class Surroundings:
         self.stack, self.sound = stack, sound
         self.started_ns = clock.now_ns()
         self.assigned, self.stop, self.stopped_ns = True, False, None
+        self.record, self.covered_to = False, 0
         self.sessions = ("s1",)
         self.ended = self.frozen = False
         self.cursor = self.oldest = self.frames_ready = 0
@@ -93,6 +95,8 @@ class Surroundings:
             started_unix_ns=0,
             stop=self.stop,
             stopped_ns=self.stopped_ns,
+            record=self.record,
+            covered_to=self.covered_to,
             peers={"stt": "1"},
         )
         reply = wire.to_map(Work(streams=(assignment,) if self.assigned else (), sessions=self.sessions))
@@ -260,6 +264,26 @@ def test_a_resampler_that_starts_when_the_clock_was_set_deletes_what_is_old_but_
     around.until(lambda: not (stack.paths.journal / "s0").exists(), "the old session goes")
     around.until(lambda: around.report, "the other one is at work")
     assert {path.name for path in stack.paths.journal.iterdir()} == set(around.sessions)
+
+
+@pytest.mark.parametrize("record", [False, True])
+def test_of_a_session_that_goes_on_what_is_old_and_transcribed_is_deleted_but_for_a_recording(stack, around, record):
+    folder = stack.paths.journal / "s1" / "mic"
+    folder.mkdir(parents=True)
+    for number in range(3):
+        index = number * RECORDS_PER_FILE
+        first = Chunk(stream=STREAM, index=index, position=1600 * number, captured_ns=around.started_ns)
+        path = file_of(folder, number)
+        path.write_bytes(encode(first, np.zeros(1600, np.int16)))
+        os.utime(path, (time.time() - 48 * 3600, time.time() - (48 - number) * 3600))
+    around.record, around.covered_to = record, 2 * RECORDS_PER_FILE
+    launched(stack)
+    gone = file_of(folder, 0).exists
+    around.until(lambda: around.report and (record or not gone()), "the first file goes")
+    around.frames_ready, around.ended = len(around.sound), True
+    around.until(lambda: around.report.done, "what is said now is kept")
+    kept = sorted(int(path.stem) for path in folder.iterdir())
+    assert kept == ([0, 1, 2] if record else [1, 2]), "the last minute of what is transcribed may still be read"
 
 
 def test_rubbish_is_counted_and_stops_nothing(stack, around):

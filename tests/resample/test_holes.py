@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from causal.journal import JournalReader, JournalWriter
-from causal.journal_record import lost
+from causal.journal_record import RECORDS_PER_FILE, lost
 from causal.messages import Chunk
 from causal.resample.holes import holes_before
 
@@ -28,6 +28,26 @@ def test_the_breaks_between_runs_are_found_newest_first(tmp_path):
                 writer.append(chunk, np.zeros(1600, np.int16))
     with JournalReader(tmp_path, STREAM) as reader:
         assert holes_before(writer.last, reader) == [(1300, 1700), (406, 593)]
+
+
+def test_a_gap_whose_beginning_was_deleted_is_not_told_again(tmp_path):
+    """Of the first two runs the file is gone; the third begins in it, and the fourth behind it."""
+    starts = {RECORDS_PER_FILE - 3: 90_000_000, RECORDS_PER_FILE + 2: 99_000_000}
+    with JournalWriter(tmp_path, STREAM) as writer:
+        writer.last = Chunk(stream=STREAM, index=RECORDS_PER_FILE - 1, position=0, captured_ns=0)
+        for index in range(RECORDS_PER_FILE, RECORDS_PER_FILE + 4):
+            began = max(start for start in starts if start <= index)
+            chunk = Chunk(
+                stream=STREAM,
+                index=index,
+                position=starts[began] + 1600 * (index - began),
+                captured_ns=0,
+                segment_chunk=index - began,
+            )
+            writer.append(chunk, np.zeros(1600, np.int16))
+    with JournalReader(tmp_path, STREAM) as reader:
+        end_ms = (90_000_000 + 5 * 1600) // 16
+        assert holes_before(writer.last, reader) == [(end_ms, 99_000_000 // 16 - end_ms)]
 
 
 def test_one_run_has_no_holes(tmp_path):

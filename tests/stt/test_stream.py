@@ -210,7 +210,9 @@ def test_what_is_covered_beyond_the_quietest_chunk_is_not_cut(gateway):
         queue = queue_of(gateway)
         gateway.stream.say(queue, FINAL, Tile(0, 38))
         queue.lane.promised_to, queue.lane.next_index = 38, 40
+        assert gateway.stream.report().covered_to == 0
         gateway.store()
+        assert gateway.stream.report().covered_to == 38
         assert not await gateway.stream.cut(queue)
         assert queue_of(gateway) is queue
 

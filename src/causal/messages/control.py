@@ -68,6 +68,8 @@ class Assignment(Message):
     stopped_ns: int | None = None
     """Capture clock at the stop: until then it was to be heard. Absent as long as it is not stopped, or when nobody was
     there to see it."""
+    covered_to: int = 0
+    """For resamplers: the chunks before this one are not read any more, but for a recording."""
     peers: dict[str, str] = msgspec.field(default_factory=dict)
     """Which instance of each other service has the stream: `{"resample": "1", …}`; absent while nobody has."""
 
@@ -90,6 +92,8 @@ class StreamReport(Message):
     rms_dbfs: float | None = None
     peak_dbfs: float | None = None
     backlog_ms: int | None = None
+    covered_to: int | None = None
+    """The first chunk that no stored final, or mark, covers."""
     drift_ppm: float | None = None
     done: bool = False
     """This worker has nothing more to do for the stream."""
