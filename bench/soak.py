@@ -107,6 +107,7 @@ def figures(outcome: Outcome) -> list[list[object]]:
         ["live again after the service's return, worst, s", fault_delays.worst(outcome.delays, *SERVICE_FAULTS), "≤ 3"],
         ["memory of all processes, last quarter against second", soak_vitals.change(outcome.vitals, "rss_mb"), "≤ 5 %"],
         ["descriptors of all, last quarter against second", soak_vitals.change(outcome.vitals, "descriptors"), "≤ 5 %"],
+        ["the journals in the end, MB: what is transcribed is kept for 12 minutes", outcome.journal_mb, ""],
         ["the jsonl sink's file", outcome.sink or "each event once, in order", "each event once, in order"],
         ["the session ended by itself", "yes" if outcome.ended else "no", "yes"],
         ["the host's spells: how many, and how long together, s", page.lengths(outcome.spells), ""],

@@ -59,6 +59,8 @@ BLOCKS = 50
 """The file is written so many utterances at a time."""
 DISK_MB = 64
 DISK_MB_PER_MINUTE = 8
+JOURNAL_HOURS = 0.2
+"""What is transcribed is deleted after twelve minutes, so that a long run is resumed from such a journal too."""
 FILE_WITHIN_S = 180.0
 """The file ends so long after the run at the latest: it waits while nobody reads it."""
 
@@ -72,6 +74,8 @@ class Outcome(Record):
     """Kinds of fault that are not possible here, and why."""
     unexplained: list[Gap] = field(default_factory=list)
     """Gaps without a fault that may cost one."""
+    journal_mb: float = 0.0
+    """What was left of the sound in the end."""
 
 
 class Laboratory:
@@ -105,6 +109,7 @@ class Laboratory:
                 "CAUSAL_NEW_SESSIONS_PER_MINUTE": "1000",  # faults end sessions more often than an account allows
                 "ASSEMBLYAI_API_KEY": KEY,
                 "CAUSAL_DATA_DIR": str(data),
+                "CAUSAL_JOURNAL_HOURS": str(JOURNAL_HOURS),
                 **self.clocks.environment,
             }
             self.stack = stack.enter_context(
@@ -138,6 +143,7 @@ class Laboratory:
             done = course.run([fault for fault in faults if fault.kind not in outcome.skipped], tell)
         outcome.vitals, outcome.loads = course.vitals, course.loads
         self.stack.until(self._file_is_over, FILE_WITHIN_S, "the end of the file")
+        outcome.journal_mb = sum(path.stat().st_size for path in self.stack.paths.journal.rglob("*.chunks")) / 1e6
         outcome.ended = end_session(self.stack, session)
         self._judge(session, mouths, done, outcome)
         outcome.sink = look_at_sink(self.stack)
