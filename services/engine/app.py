@@ -25,7 +25,7 @@ from .decoder import Decoder, Model
 from .moonshine import Moonshine
 from .prepare import find_model, whole_model
 from .prepare import prepare as prepare_model
-from .server import serving
+from .server import Reception, serving
 
 log = logging.getLogger("causal.engine")
 
@@ -45,11 +45,15 @@ class Engine:
     grace_s: float = 3.0
 
 
+def reception_of(engine: Engine) -> Reception:
+    """Who lets clients in. Loads no model before the first one comes."""
+    return Reception(Decoder(lambda: load(engine.cache_dir), engine.threads), engine.key)
+
+
 @contextlib.asynccontextmanager
-async def running(engine: Engine) -> AsyncIterator[str]:
-    """The engine's address, for as long as the context lasts. Loads no model before the first client comes."""
-    decoder = Decoder(lambda: load(engine.cache_dir), engine.threads)
-    async with serving(decoder, port=engine.port, key=engine.key, grace_s=engine.grace_s) as url:
+async def running(engine: Engine, reception: Reception | None = None) -> AsyncIterator[str]:
+    """The engine's address, for as long as the context lasts."""
+    async with serving(reception or reception_of(engine), port=engine.port, grace_s=engine.grace_s) as url:
         if engine.address_file is not None and engine.key is not None:
             write_address(engine.address_file, url, engine.key)
         yield url
@@ -73,11 +77,12 @@ async def serve(options: Options) -> None:
     """Serves until SIGTERM, Ctrl-C or the stack's end."""
     with service.opened("engine", options, AsyncLoop()) as me:
         model = ModelWatch(cache_dir(me.paths))
-        ControlLink(me, report=lambda: {"fault": model.fault()})
-        me.on_stop(me.loop.stop)
         key = secrets.token_urlsafe(32)
         engine = Engine(model.cache_dir, me.paths.engine_file, me.settings.engine_port, me.settings.engine_threads, key)
-        async with running(engine) as url:
+        reception = reception_of(engine)
+        ControlLink(me, report=lambda: {"fault": model.fault(), "queues": reception.queues()})
+        me.on_stop(me.loop.stop)
+        async with running(engine, reception) as url:
             log.info("listens at %s", url)
             await me.loop.run()
 

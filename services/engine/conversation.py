@@ -33,6 +33,16 @@ class Conversation:
         self._outbox: asyncio.Queue[Send | Close] = asyncio.Queue()
         self._moved = asyncio.Event()
 
+    @property
+    def backlog_s(self) -> float:
+        """Length of the client's sound that waits for its final."""
+        return self._stream.backlog_s
+
+    @property
+    def unsent(self) -> int:
+        """Messages that wait for the client."""
+        return self._outbox.qsize()
+
     async def run(self) -> None:
         """Returns when the connection is closed, by either side."""
         self._decoder.attach(self._stream, self._on_read)

@@ -17,8 +17,9 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from causal.errors import EngineError
+from causal.messages import QueueDepth
 
-from .conversation import Conversation
+from .conversation import MAX_BACKLOG_S, MAX_OUTBOX, Conversation
 from .decoder import Decoder
 from .options import Options, parse_query, query_token
 from .protocol import HEALTH_PATH, PATH, Begin, Error, encode
@@ -38,15 +39,9 @@ SESSION_S = 365 * 24 * 3600
 
 
 @contextlib.asynccontextmanager
-async def serving(
-    decoder: Decoder, *, port: int = 0, key: str | None = None, grace_s: float = 3.0
-) -> AsyncIterator[str]:  # fmt: skip
-    """The server's address, for as long as the context lasts; at its end, sessions have ``grace_s`` to finish.
-
-    Without ``key`` every client is let in.
-    """
-    reception = Reception(decoder, key)
-    async with decoder.running():
+async def serving(reception: Reception, *, port: int = 0, grace_s: float = 3.0) -> AsyncIterator[str]:
+    """The server's address, for as long as the context lasts; at its end, sessions have ``grace_s`` to finish."""
+    async with reception.decoder.running():
         server = await serve(
             reception.converse,
             HOST,
@@ -77,12 +72,13 @@ def route(connection: ServerConnection, request: Request) -> Response | None:
 
 
 class Reception:
-    """Lets clients in and tells those that may not come in why. Knows who is there."""
+    """Lets clients in and tells those that may not come in why. Knows who is there. Without ``key`` all are let in."""
 
     def __init__(self, decoder: Decoder, key: str | None) -> None:
-        self._decoder = decoder
+        self.decoder = decoder
         self._key = key
         self._visits: dict[ServerConnection, asyncio.Task[None]] = {}
+        self._conversations: set[Conversation] = set()
 
     async def converse(self, connection: ServerConnection) -> None:
         """A connection, from its upgrade to its end."""
@@ -105,10 +101,21 @@ class Reception:
             await asyncio.wait(self._visits.values(), timeout=grace_s)
         await asyncio.gather(*(connection.close(GOING_AWAY, "The engine stops") for connection in self._visits))
 
+    def queues(self) -> dict[str, QueueDepth]:
+        """What waits of all clients together: milliseconds of sound for its final, and messages for the clients. A
+        client that reaches the bound waits."""
+        clients = self._conversations
+        backlog_ms = round(1000 * sum(client.backlog_s for client in clients))
+        capacity_ms = round(1000 * MAX_BACKLOG_S) * len(clients)
+        return {
+            "sound_ms": QueueDepth(depth=backlog_ms, capacity=capacity_ms),
+            "messages": QueueDepth(depth=sum(client.unsent for client in clients), capacity=MAX_OUTBOX * len(clients)),
+        }
+
     async def _converse(self, connection: ServerConnection) -> None:
         try:
             options = self._admitted(connection)
-            await self._decoder.ready()
+            await self.decoder.ready()
         except Refused as refused:
             await turn_away(connection, refused.code, refused.text)
             return
@@ -119,7 +126,12 @@ class Reception:
         configuration = {"model": MODEL, "mode": "balanced", "api_version": "2025-05-12"}
         begin = Begin(str(uuid.uuid4()), int(time.time()) + SESSION_S, configuration)
         await connection.send(encode(begin))
-        await Conversation(connection, self._decoder, Stream(options, Vad(), time.monotonic())).run()
+        conversation = Conversation(connection, self.decoder, Stream(options, Vad(), time.monotonic()))
+        self._conversations.add(conversation)
+        try:
+            await conversation.run()
+        finally:
+            self._conversations.remove(conversation)
 
     def _admitted(self, connection: ServerConnection) -> Options:
         request = connection.request

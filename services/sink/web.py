@@ -111,7 +111,7 @@ class QuietServer(uvicorn.Server):
 
 class Server:
     """The server's thread. Holds at most 10 000 events that it has not told yet; when they are full, whoever tells one
-    more waits. `start`, `tell` and `stop` are for one other thread."""
+    more waits, and is refused after 3 s. `start`, `tell` and `stop` are for one other thread."""
 
     CAPACITY = 10_000
     UNSEEN = 100
@@ -143,7 +143,8 @@ class Server:
             raise CausalError("internal", "the page's server has ended", "See the log of causal-sink web.")
         if len(self._events) >= self.CAPACITY:
             self._has_room.clear()
-            self._has_room.wait(self.LONGEST_WAIT_S)
+            if len(self._events) >= self.CAPACITY and not self._has_room.wait(self.LONGEST_WAIT_S):
+                raise CausalError("internal", "the page's server takes no events", "See the log of causal-sink web.")
         self._events.append(event)
         if not self._is_called and (self._hub.occupied.is_set() or len(self._events) >= self.UNSEEN):
             self._is_called = True

@@ -26,10 +26,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from whisper_normalizer.english import EnglishTextNormalizer
 
-from causal.engine.app import Engine, cache_dir, running
+from causal.engine.app import Engine, cache_dir, reception_of, running
 from causal.engine.prepare import model_folder
+from causal.messages import QueueDepth
 from causal.paths import Paths
 from causal.testing.clips import read_clip
+from causal.testing.waiting import until_async
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("speech_model")]
 
@@ -338,6 +340,27 @@ def test_a_client_that_vanishes_does_not_disturb_the_next():
                     await socket.send(chunk)
                 socket.transport.abort()
             assert text(await transcribed(url, sound("austen-0930"))) == expected("austen-0930")
+
+    run(story)
+
+
+def test_what_waits_of_all_clients_is_told():
+    async def story() -> None:
+        reception = reception_of(settings())
+        async with running(settings(), reception) as url:
+            async with session(url) as socket:
+                await socket.recv()
+                assert {name: queue.capacity for name, queue in reception.queues().items()} == {
+                    "sound_ms": 60_000,
+                    "messages": 200,
+                }
+                reading = asyncio.create_task(received(socket))
+                for chunk in chunks(sound("austen-0930")):
+                    await socket.send(chunk)
+                await socket.send('{"type": "Terminate"}')
+                await until_async(lambda: reception.queues()["sound_ms"].depth > 1000)
+                await reading
+            await until_async(lambda: reception.queues()["sound_ms"] == QueueDepth(depth=0, capacity=0))
 
     run(story)
 
