@@ -23,7 +23,7 @@ from causal.journal_record import (
     folder_of,
     place_of,
 )
-from causal.journal_retention import KEPT_CHUNKS, delete_covered, delete_finished
+from causal.journal_retention import delete_finished
 from causal.messages import Chunk
 
 STREAM = "s1/mic"
@@ -350,31 +350,6 @@ class TestRetention:
         self.session(tmp_path, "just-ended", 3_950, 2, ended=True)
         assert delete_finished(tmp_path, 1e9, now_s=4_000, is_full=lambda: True) == []
         assert delete_finished(tmp_path, 1e9, now_s=4_011, is_full=lambda: True) == ["just-ended"]
-
-    def stream(self, folder: Path, written_s: list[float]) -> Path:
-        """A stream with a file for each of these times."""
-        folder.mkdir()
-        for number, at_s in enumerate(written_s):
-            path = file_of(folder, number)
-            path.write_bytes(encode(chunk(number * RECORDS_PER_FILE), sound(0)))
-            os.utime(path, (at_s, at_s))
-        return folder
-
-    def test_of_a_stream_that_goes_on_the_old_files_go_that_are_transcribed(self, tmp_path):
-        mic = self.stream(tmp_path / "mic", [1_000, 1_600, 2_200, 6_000])
-        system = self.stream(tmp_path / "system", [1_100, 6_000])
-        covered_to = {mic: 2 * RECORDS_PER_FILE + KEPT_CHUNKS, system: RECORDS_PER_FILE + KEPT_CHUNKS - 1}
-        assert delete_covered(covered_to, 3_600, now_s=9_000) == [file_of(mic, 0), file_of(mic, 1)]
-        assert [path.name for path in sorted(mic.iterdir())] == ["000002.chunks", "000003.chunks"]
-        assert delete_covered({tmp_path / "none": 1 << 40}, 3_600, now_s=9_000) == []
-
-    def test_on_a_full_disk_the_oldest_that_are_transcribed_go_until_there_is_room(self, tmp_path):
-        mic = self.stream(tmp_path / "mic", [1_000, 1_600, 2_200])
-        system = self.stream(tmp_path / "system", [1_100, 1_700, 2_200])
-        covered_to = dict.fromkeys((mic, system), 3 * RECORDS_PER_FILE)
-        left = iter([True, True, True, False])
-        deleted = delete_covered(covered_to, 1e9, now_s=3_000, is_full=lambda: next(left, False))
-        assert deleted == [file_of(mic, 0), file_of(system, 0), file_of(mic, 1)]
 
     def test_a_folder_that_does_not_exist_has_nothing_to_delete(self, tmp_path):
         assert delete_finished(tmp_path / "none", 0, now_s=1) == []

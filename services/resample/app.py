@@ -18,7 +18,7 @@ from causal import clock, service, topics, wire
 from causal.broker_link import BrokerLink
 from causal.control_link import ControlLink
 from causal.errors import WireError
-from causal.journal_retention import delete_covered, delete_finished
+from causal.journal_retention import delete_finished
 from causal.latency import Latency
 from causal.loop import Loop, receive_all, send_now
 from causal.messages import Block, QueueDepth, StreamName
@@ -33,6 +33,7 @@ from .reserve import Reserve, room_of
 from .shelf import CAPACITY
 from .stream import Action, KeepChunk, PublishGap
 from .timeline import SAMPLES_PER_MS
+from .trim import trim
 
 log = logging.getLogger("causal.resample")
 
@@ -239,7 +240,7 @@ class Resample:
             reserve = Reserve(lambda: room_of(root))
             for name in delete_finished(root, keep_s, time.time(), live=live, is_full=reserve.is_reached):
                 log.info("the journal of session %s is deleted", name)
-            for path in delete_covered(needed_from, keep_s, time.time(), is_full=reserve.is_reached):
+            for path in trim(needed_from, keep_s, time.time(), is_full=reserve.is_reached):
                 log.info("%s is deleted, which is transcribed", path)
 
         self._background.do(work)

@@ -16,6 +16,7 @@ from .resampler import Floats
 from .reserve import Reserve, room_of
 from .shelf import Shelf
 from .stream import Action, KeepChunk, Stream
+from .trim import lost_before
 
 END_MARK_WITHIN_S = 3.0
 """A stopped stream from which nothing comes for so long is finished without its end mark: its capture is gone."""
@@ -38,6 +39,7 @@ class Duty:
         self.shelf = Shelf(self.folder, assignment.stream, sync, reserve)
         last = self.shelf.last
         self.stream = Stream(assignment.stream, assignment.started_ns, last, outran=self.shelf.outran)
+        self.stream.lost_ms = lost_before(self.folder)
         self.stt = assignment.peers.get("stt")
         self._heard_s = now_s
         self._stop = False

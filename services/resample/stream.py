@@ -64,7 +64,7 @@ class Stream:
         self.ended = last is not None and last.end
         self.bad_blocks = 0
         self.lost_ms = 0
-        """Length of the gaps since this process has the stream."""
+        """Length of all gaps so far."""
         self._started_ns = started_ns
         self._next_index = last.index + 1 if last else 0
         self._last = last

@@ -1,22 +1,18 @@
-"""How long journals are kept: for some hours, and not so long when the disk is full. Of a session that goes on only
-what is transcribed is deleted, file by file."""
+"""How long journals are kept: for some hours after the session, and not so long when the disk is full."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from causal.journal import JournalReader
-from causal.journal_record import RECORDS_PER_FILE, SUFFIX, file_numbers, file_of
+from causal.journal_record import SUFFIX
 from causal.messages import StreamName
 
 LAST_WORDS_S = 60.0
 """What has just ended may still be read, for its recording."""
-
-KEPT_CHUNKS = 600
-"""So much before the end of what is transcribed may still be read."""
 
 
 @dataclass(frozen=True)
@@ -48,33 +44,6 @@ def delete_finished(
         if age_s > older_than_s or (age_s > LAST_WORDS_S and _has_ended(session.folder) and is_full()):
             shutil.rmtree(session.folder, ignore_errors=True)
             deleted.append(session.folder.name)
-    return deleted
-
-
-def delete_covered(
-    covered_to: Mapping[Path, int],
-    older_than_s: float,
-    now_s: float,
-    *,
-    is_full: Callable[[], bool] = lambda: False,
-) -> list[Path]:
-    """Deletes files of streams that go on, oldest first, and returns their paths.
-
-    `covered_to` has the folder of each stream, and its first chunk that is not transcribed. A file whose chunks are all
-    well before that one goes when nothing was written to it for `older_than_s`, or before its time while the disk is
-    full, as in `delete_finished`.
-    """
-    files = [
-        file_of(folder, number)
-        for folder, index in covered_to.items()
-        for number in file_numbers(folder)
-        if (number + 1) * RECORDS_PER_FILE <= index - KEPT_CHUNKS
-    ]
-    deleted = []
-    for written_s, path in sorted((path.stat().st_mtime, path) for path in files):
-        if now_s - written_s > older_than_s or is_full():
-            path.unlink(missing_ok=True)
-            deleted.append(path)
     return deleted
 
 

@@ -20,7 +20,6 @@ from causal.control.app import Control
 from causal.control.effects import SaveGrants
 from causal.journal import JournalReader, JournalWriter
 from causal.journal_record import RECORDS_PER_FILE, file_of, folder_of
-from causal.journal_retention import KEPT_CHUNKS
 from causal.loop import receive_all
 from causal.messages import EVENT_TYPES, Chunk, TranscriptFinal
 from causal.messages.control import Assignment, Fault, Work
@@ -29,6 +28,7 @@ from causal.resample.app import FULL_PERIOD_S, Resample
 from causal.resample.recording import Recording
 from causal.resample.reserve import Reserve, room_of
 from causal.resample.shelf import AT_ONCE, Shelf
+from causal.resample.trim import KEPT_CHUNKS, LOST_FILE
 from causal.testing.one_loop import OneLoop
 from causal.testing.small_disk import SmallDisk
 
@@ -286,7 +286,8 @@ def test_a_session_that_goes_on_for_ever_makes_its_own_room(stack, disk):
     chunks = RECORDS_PER_FILE + KEPT_CHUNKS
     keep_session(stack.paths.journal, "now", chunks, time.time(), ends=False)
     hear_until_it_finds_room(stack, disk, covered_to=chunks)
-    assert [path.stem for path in folder_of(stack.paths.journal, "now/mic").iterdir()] == ["000001"]
+    left = {path.name for path in folder_of(stack.paths.journal, "now/mic").iterdir()}
+    assert left == {"000001.chunks", LOST_FILE}
 
 
 def test_a_broker_that_starts_on_a_full_disk_spends_its_ballast(stack, disk):

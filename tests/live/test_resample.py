@@ -14,7 +14,7 @@ import zmq
 
 from causal import clock, topics, wire
 from causal.journal import JournalReader, JournalWriter
-from causal.journal_record import RECORDS_PER_FILE, encode, file_of
+from causal.journal_record import RECORDS_PER_FILE, encode, file_numbers, file_of
 from causal.messages import Block, Chunk, Next
 from causal.messages.control import Assignment, Assignments, Work
 from causal.messages.log import Publish, Stored
@@ -282,7 +282,7 @@ def test_of_a_session_that_goes_on_what_is_old_and_transcribed_is_deleted_but_fo
     around.until(lambda: around.report and (record or not gone()), "the first file goes")
     around.frames_ready, around.ended = len(around.sound), True
     around.until(lambda: around.report.done, "what is said now is kept")
-    kept = sorted(int(path.stem) for path in folder.iterdir())
+    kept = file_numbers(folder)
     assert kept == ([0, 1, 2] if record else [1, 2]), "the last minute of what is transcribed may still be read"
 
 
