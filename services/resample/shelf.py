@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,9 @@ TRY_EVERY_S = 1.0
 AT_ONCE = 600
 """Chunks written in one go when there is room again; the live ones must not wait for longer."""
 MARK = "held"
+NOTE_EVERY = 50
+"""The mark is written anew after so many chunks."""
+NOTE_BYTES = 20
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -29,8 +33,8 @@ class Shelf:
     """Writes chunks into a stream's journal; what the disk does not take waits in memory, in order.
 
     Holds `capacity` chunks. When full, the oldest go and are counted in `dropped`; in the journal they stand as
-    nothing heard, so that no index is missing. What waits in memory dies with the process; an empty file beside the
-    journal says so to the next one. One writer, one thread.
+    nothing heard, so that no index is missing. What waits in memory dies with the process; a file beside the journal
+    says so to the next one, and how far they went. One writer, one thread.
     """
 
     def __init__(
@@ -51,14 +55,16 @@ class Shelf:
         self._writer: JournalWriter | None = None
         self._mark = folder / MARK
         self._marked = self._mark.exists()
-        self.outran = capacity if self._marked else 0
-        """Up to so many chunks were passed on by a process that died, and are not in the journal."""
+        self._noted = 0
+        """The index behind the newest chunk of which the mark knows."""
         try:
             self._writer = JournalWriter(folder, stream, sync)
         except OSError as error:
             if folder.exists():
                 raise
             self.fault = self._explained(error)
+        self.outran = self._passed_on() if self._marked else 0
+        """Up to so many chunks were passed on by a process that died, and are not in the journal."""
 
     @property
     def last(self) -> Chunk | None:
@@ -78,7 +84,7 @@ class Shelf:
         if self.fault is None or len(self._held) == 1:
             self._write_held(AT_ONCE)
         if self._held:
-            self._set_mark()
+            self._set_mark(chunk.index)
         if len(self._held) > self.capacity:
             self._held.popleft()
             self.dropped += 1
@@ -116,11 +122,17 @@ class Shelf:
         except OSError as error:
             self.fault = self._explained(error)
 
-    def _set_mark(self) -> None:
-        if not self._marked:
-            with contextlib.suppress(OSError):  # a disk that has no room for a name either
-                self._mark.touch()
-                self._marked = True
+    def _set_mark(self, index: int) -> None:
+        if self._marked and index < self._noted + NOTE_EVERY:
+            return
+        with contextlib.suppress(OSError):  # a disk that has no room for a name either
+            fd = os.open(self._mark, os.O_WRONLY | os.O_CREAT, 0o600)
+            self._marked = True
+            try:
+                os.write(fd, b"%*d" % (NOTE_BYTES, index + 1))  # over the old one, so it needs no new room
+            finally:
+                os.close(fd)
+        self._noted = index + 1
 
     def _write_next(self, writer: JournalWriter) -> None:
         oldest = self._held[0]
@@ -129,6 +141,13 @@ class Shelf:
         else:
             writer.append(*oldest)
             self._held.popleft()
+
+    def _passed_on(self) -> int:
+        try:
+            noted = int(self._mark.read_bytes())
+        except (OSError, ValueError):  # there was no room for it
+            return self.capacity
+        return max(0, noted + NOTE_EVERY - (self._writer.next_index if self._writer else 0))
 
     def _explained(self, error: OSError) -> Fault:
         code: Code = "disk-full" if error.errno in FULL else "internal"

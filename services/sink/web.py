@@ -143,7 +143,9 @@ class Server:
             raise CausalError("internal", "the page's server has ended", "See the log of causal-sink web.")
         if len(self._events) >= self.CAPACITY:
             self._has_room.clear()
-            if len(self._events) >= self.CAPACITY and not self._has_room.wait(self.LONGEST_WAIT_S):
+            if len(self._events) >= self.CAPACITY:
+                self._has_room.wait(self.LONGEST_WAIT_S)
+            if len(self._events) >= self.CAPACITY:
                 raise CausalError("internal", "the page's server takes no events", "See the log of causal-sink web.")
         self._events.append(event)
         if not self._is_called and (self._hub.occupied.is_set() or len(self._events) >= self.UNSEEN):

@@ -155,15 +155,16 @@ class Lane:
         """Where on the stream's time line the last sent chunk ends; 0 as long as none was sent."""
         return self._sent.end_ms(-1) if self._sent else 0
 
-    def stream_span(self, start_ms: int, end_ms: int) -> tuple[int, int]:
+    def stream_span(self, start_ms: int, end_ms: int, *, begins_turn: bool = False) -> tuple[int, int]:
         """Where on the stream's time line a word lies that the service heard from `start_ms` to `end_ms`.
 
-        Of a word over a gap, which may be an hour long, the side with most of its sound counts: an edge that the
-        service misplaced lies in silence, mostly.
+        A word does not reach over a gap, which may be an hour long; it lies on the side with most of its sound. That is
+        the first sound in it, or the last where the word `begins_turn`: such words start too early, and the last ones
+        of turns end too late.
         """
         rows = range(self._row(start_ms) + 1, min(self._row(end_ms - 1) + 1, len(self._sent)))
         if gaps := [row for row in rows if self._sent.parted(row)]:
-            first, last = self._loud_rows(start_ms, end_ms)
+            first, last = self._loud_rows(start_ms, end_ms, early=begins_turn)
             sides = pairwise([rows.start - 1, *gaps, rows.stop])
             begin, end = max(sides, key=lambda side: min(side[1], last + 1) - max(side[0], first))
             start_ms = max(start_ms, self._service_ms(begin))
@@ -266,14 +267,19 @@ class Lane:
         first, last = self._loud_rows(start_ms, end_ms)
         return max(start_ms, self._service_ms(first)), min(end_ms, self._service_ms(last + 1))
 
-    def _loud_rows(self, start_ms: int, end_ms: int) -> tuple[int, int]:
-        """The first and the last row of that part."""
+    def _loud_rows(self, start_ms: int, end_ms: int, *, early: bool = True) -> tuple[int, int]:
+        """The first and the last row of that part; of the first part without silence, where the start is not said to be
+        `early`."""
         low, high = self._row(start_ms), self._row(end_ms - 1) + 1
         silent = self._silent(low, high) if low < min(high, len(self._sent)) else []
         if all(silent):
             return low, high - 1
-        last = max(n for n, quiet in enumerate(silent) if not quiet)
-        first = next((n + 1 for n in range(last, -1, -1) if silent[n]), 0)
+        if early:
+            last = max(n for n, quiet in enumerate(silent) if not quiet)
+            first = next((n + 1 for n in range(last, -1, -1) if silent[n]), 0)
+        else:
+            first = silent.index(False)
+            last = next((n - 1 for n in range(first, len(silent)) if silent[n]), len(silent) - 1)
         return low + first, low + last
 
     def _service_ms(self, row: int) -> int:

@@ -49,8 +49,8 @@ class Scribe:
 
     def _words(self, fact: Partial) -> tuple[Word, ...]:
         words = []
-        for word in fact.words:
-            start_ms, end_ms = self._lane.stream_span(word.start_ms, word.end_ms)
+        for number, word in enumerate(fact.words):
+            start_ms, end_ms = self._lane.stream_span(word.start_ms, word.end_ms, begins_turn=number == 0)
             words.append(Word(text=word.text, start_ms=start_ms, end_ms=end_ms, confidence=word.confidence))
         return tuple(words)
 

@@ -121,7 +121,7 @@ class JournalReader:
     def next_index(self) -> int:
         """The index behind the newest whole record, damaged or not; 0 for an empty journal."""
         for number in reversed(file_numbers(self._folder)):
-            if records := file_of(self._folder, number).stat().st_size // RECORD_BYTES:
+            if records := self._records(number):
                 return number * RECORDS_PER_FILE + records
         return 0
 
@@ -168,11 +168,17 @@ class JournalReader:
         self._file.seek(offset)
         return decode(self._file.read(RECORD_BYTES), index, self._stream)
 
+    def _records(self, number: int) -> int:
+        """How many a file has; none when it was just deleted."""
+        try:
+            return file_of(self._folder, number).stat().st_size // RECORD_BYTES
+        except FileNotFoundError:
+            return 0
+
     def _instead_of(self, index: int) -> Recorded | None:
         for number in file_numbers(self._folder):
             first = number * RECORDS_PER_FILE
-            records = file_of(self._folder, number).stat().st_size // RECORD_BYTES
-            for later in range(max(index + 1, first), first + records):
+            for later in range(max(index + 1, first), first + self._records(number)):
                 if (recorded := self._record(later)) is not None:
                     return lost(index, recorded.chunk)
         return None

@@ -278,8 +278,8 @@ def test_of_a_session_that_goes_on_what_is_old_and_transcribed_is_deleted_but_fo
         os.utime(path, (time.time() - 48 * 3600, time.time() - (48 - number) * 3600))
     around.record, around.covered_to = record, 2 * RECORDS_PER_FILE
     launched(stack)
-    gone = file_of(folder, 0).exists
-    around.until(lambda: around.report and (record or not gone()), "the first file goes")
+    oldest = file_of(folder, 0)
+    around.until(lambda: around.report and (record or not oldest.exists()), "the first file goes")
     around.frames_ready, around.ended = len(around.sound), True
     around.until(lambda: around.report.done, "what is said now is kept")
     kept = file_numbers(folder)

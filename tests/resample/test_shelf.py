@@ -12,7 +12,7 @@ from causal.journal import JournalReader
 from causal.journal_record import RECORD_BYTES
 from causal.messages import Chunk
 from causal.resample.reserve import RESERVE_BYTES, Reserve, Room
-from causal.resample.shelf import Shelf
+from causal.resample.shelf import MARK, NOTE_EVERY, Shelf
 
 STREAM = "s1/mic"
 
@@ -69,7 +69,21 @@ def test_a_shelf_that_died_with_chunks_in_memory_is_known_to_have_passed_them_on
     assert opened(tmp_path).outran == 0
     disk["full"] = True
     keep(shelf, range(2, 5))
-    assert opened(tmp_path, capacity=50).outran == 50
+    assert 3 <= opened(tmp_path).outran <= 3 + NOTE_EVERY
+
+
+def test_without_room_for_how_many_they_were_it_is_as_many_as_fit_into_memory(tmp_path, disk):
+    keep(opened(tmp_path), range(2))
+    (tmp_path / "s1" / "mic" / MARK).touch()
+    assert opened(tmp_path, capacity=40).outran == 40
+
+
+def test_it_is_known_how_many_were_passed_on_also_when_they_did_not_fit_into_memory(tmp_path, disk):
+    shelf = opened(tmp_path, capacity=50)
+    keep(shelf, range(2))
+    disk["full"] = True
+    keep(shelf, range(2, 501))
+    assert 499 <= opened(tmp_path, capacity=50).outran <= 499 + NOTE_EVERY
 
 
 def test_a_shelf_that_wrote_what_it_held_leaves_nothing_to_be_known(tmp_path, disk):

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from causal.journal import JournalReader, JournalWriter
 from causal.journal_record import RECORDS_PER_FILE, encode, file_numbers, file_of
@@ -49,6 +50,24 @@ def test_on_a_full_disk_the_oldest_go_until_there_is_room(tmp_path):
     needed_from = dict.fromkeys((mic, system), 3 * RECORDS_PER_FILE)
     deleted = trim(needed_from, 1e9, now_s=3_000, is_full=lambda: next(left, False))
     assert deleted == [file_of(mic, 0), file_of(system, 0), file_of(mic, 1)]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_the_end_of_a_journal_stays_where_what_is_transcribed_is_ahead_of_it(tmp_path, begun):
+    """On a full disk chunks are passed on from memory; `begun` is a file that has no record yet."""
+    mic = stream(tmp_path / "s1" / "mic", [1_000])
+    if begun:
+        file_of(mic, 1).touch()
+    assert trim({mic: 1 << 40}, 0, now_s=9_000, is_full=lambda: True) == []
+
+
+def test_what_cannot_be_deleted_keeps_no_other_stream_from_it(tmp_path, caplog):
+    mic = stream(tmp_path / "s1" / "mic", [1_000, 1_600, 2_200])
+    system = stream(tmp_path / "s1" / "system", [1_100, 1_700, 2_200])
+    (mic / f".{LOST_FILE}.new").mkdir()
+    needed_from = dict.fromkeys((mic, system), RECORDS_PER_FILE + KEPT_CHUNKS)
+    assert trim(needed_from, 0, now_s=9_000) == [file_of(system, 0)]
+    assert str(file_of(mic, 0)) in caplog.text
 
 
 def test_a_stream_without_a_journal_has_nothing_to_delete(tmp_path):

@@ -69,7 +69,7 @@ class Assignment(Message):
     """Capture clock at the stop: until then it was to be heard. Absent as long as it is not stopped, or when nobody was
     there to see it."""
     covered_to: int = 0
-    """For resamplers: the chunks before this one are not read any more, but for a recording."""
+    """For resamplers: the chunks before this one are transcribed; all but the last minute of them may be deleted."""
     peers: dict[str, str] = msgspec.field(default_factory=dict)
     """Which instance of each other service has the stream: `{"resample": "1", …}`; absent while nobody has."""
 
@@ -184,7 +184,8 @@ class Work(Message):
     granted: tuple[str, ...] = ()
     """Wishes that may be carried out, by their id."""
     sessions: tuple[str, ...] = ()
-    """All that have not ended, for resamplers only: whoever has their streams, their journals stay."""
+    """All that have not ended, for resamplers only. Of their journals, whoever has the streams, only what has been
+    transcribed is deleted."""
     shutdown: bool = False
     """The whole stack ends: finish and exit."""
 

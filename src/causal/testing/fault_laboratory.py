@@ -143,13 +143,20 @@ class Laboratory:
             done = course.run([fault for fault in faults if fault.kind not in outcome.skipped], tell)
         outcome.vitals, outcome.loads = course.vitals, course.loads
         self.stack.until(self._file_is_over, FILE_WITHIN_S, "the end of the file")
-        outcome.journal_mb = sum(path.stat().st_size for path in self.stack.paths.journal.rglob("*.chunks")) / 1e6
+        outcome.journal_mb = self._journal_mb()
         outcome.ended = end_session(self.stack, session)
         self._judge(session, mouths, done, outcome)
         outcome.sink = look_at_sink(self.stack)
         return outcome
 
     # --- the run ---
+
+    def _journal_mb(self) -> float:
+        sizes = 0
+        for path in self.stack.paths.journal.rglob("*.chunks"):
+            with contextlib.suppress(FileNotFoundError):  # just deleted
+                sizes += path.stat().st_size
+        return sizes / 1e6
 
     def _mouth(self, source: str) -> Mouth:
         speech = functools.partial(sound_of, voice=VOICES[source], rate_hz=MOUTH_RATE_HZ)

@@ -17,6 +17,8 @@ from causal.sink.web_control import Control
 from causal.sink.web_history import History
 from causal.testing.waiting import until
 
+pytestmark = pytest.mark.live
+
 EVENT = TranscriptVoid(session="s", source="mic", turn="0-1-1-0")
 
 
