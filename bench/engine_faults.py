@@ -79,6 +79,7 @@ def parts(outcome: Outcome) -> list[str]:
         *page.spells(outcome.spells),
         "## After each kind of fault",
         page.table(fault_delays.HEAD, fault_delays.rows(outcome.delays)),
+        *fault_delays.late(outcome.delays, LIVE_AGAIN_S),
         COLUMNS,
         "## What the processes held",
         page.table(soak_vitals.HEAD, soak_vitals.by_quarter(outcome.vitals)),

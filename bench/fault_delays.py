@@ -33,6 +33,17 @@ def worst(delays: Iterable[Delay], *kinds: str) -> object:
     return max(live_again_s(meant), default="-")
 
 
+def late(delays: Iterable[Delay], target_s: float) -> list[str]:
+    """Each fault after which words were live later than they should be, a line."""
+    slow = [one for one in delays if one.live_again_ms is not None and one.live_again_ms > target_s * 1000]
+    lines = [
+        f"- {one.label}: {one.slowest} after {(one.live_again_ms or 0) / 1000:.2f} s, "
+        f"from {one.owed_from_ms / 1000:.1f} s of the session on"
+        for one in sorted(slow, key=lambda one: one.live_again_ms or 0, reverse=True)
+    ]
+    return [f"Live again after more than {target_s:g} s, whatever the reason:", "\n".join(lines)] if lines else []
+
+
 def live_again_s(delays: Sequence[Delay]) -> list[float]:
     """Of each fault after which words were live before the next."""
     return [delay.live_again_ms / 1000 for delay in delays if delay.live_again_ms is not None]

@@ -5,6 +5,7 @@ delays(first_sights(said, arrivals), faults)
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -58,6 +59,10 @@ class Delay:
     live_again_ms: float | None
     """From when live words were owed again until every source had shown one live that was said after it; None: not
     before the next fault began."""
+    owed_from_ms: float = 0.0
+    """That is when."""
+    slowest: str = ""
+    """The source that was live again last."""
     in_another: bool = False
     """The speech service was away meanwhile, so that nothing could be live."""
     in_spell: bool = False
@@ -106,21 +111,20 @@ def first_sights(said: Iterable[Utterance], arrivals: Iterable[Arrival]) -> list
 def _after(fault: Span, faults: Sequence[Span], words: Sequence[Sight], spells: Iterable[Span]) -> Delay:
     owed_from_ms = _owed_from_ms(fault, faults)
     later = (other.begin_ms for other in faults if other.begin_ms > fault.begin_ms and other.begin_ms >= owed_from_ms)
-    end_ms = min(later, default=float("inf"))
+    end_ms = min(later, default=math.inf)
     meanwhile = [word for word in words if fault.begin_ms <= word.start_ms < end_ms]
-    again = []
-    for source in {word.source for word in words}:
-        live = [
-            word.at_ms - owed_from_ms
-            for word in meanwhile
-            if word.source == source and word.start_ms >= owed_from_ms and word.delay_ms <= LIVE_MS
-        ]
-        again.append(min(live, default=None))
-    known = [ms for ms in again if ms is not None]
+    again: dict[str, float] = {}
+    for word in meanwhile:
+        if word.start_ms >= owed_from_ms and word.delay_ms <= LIVE_MS:
+            again[word.source] = min(again.get(word.source, math.inf), word.at_ms - owed_from_ms)
+    slowest = max(again, key=again.__getitem__, default="")
+    is_complete = len(again) == len({word.source for word in words})
     return Delay(
         fault.label,
         max((word.delay_ms for word in meanwhile if word.start_ms < end_ms - LIVE_MS), default=0.0),
-        max(known) if known and len(known) == len(again) else None,
+        again[slowest] if again and is_complete else None,
+        owed_from_ms,
+        slowest,
         in_another=any(other.begin_ms < fault.begin_ms < other.ready_ms for other in faults),
         in_spell=any(fault.begin_ms - SPELL_MS <= one.end_ms and one.begin_ms <= end_ms for one in spells),
     )
