@@ -31,9 +31,9 @@ def trim(
 ) -> list[Path]:
     """Deletes the oldest files of streams, and returns their paths. What cannot be deleted is logged and left.
 
-    `needed_from` has the folder of each stream, and its first chunk that is not transcribed. A file that lies
-    well before that one goes when nothing was written to it for `older_than_s`, or before its time while the disk is
-    full, which `is_full` is asked anew each time. `now_s` is the wall clock.
+    `needed_from` has the folder of each stream, and its first chunk that is not transcribed. A file that lies well
+    before that one goes when nothing was written to it for `older_than_s`, or before its time while the disk is full,
+    which `is_full` is asked anew each time. `now_s` is the wall clock.
     """
     deleted = []
     left = dict(needed_from)

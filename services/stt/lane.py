@@ -268,8 +268,8 @@ class Lane:
         return max(start_ms, self._service_ms(first)), min(end_ms, self._service_ms(last + 1))
 
     def _loud_rows(self, start_ms: int, end_ms: int, *, early: bool = True) -> tuple[int, int]:
-        """The first and the last row of that part; of the first part without silence, where the start is not said to be
-        `early`."""
+        """The first and the last row of a span's last part without silence, if its start may be told too `early`; else
+        of its first part. All of it where nothing, or everything, is silent."""
         low, high = self._row(start_ms), self._row(end_ms - 1) + 1
         silent = self._silent(low, high) if low < min(high, len(self._sent)) else []
         if all(silent):

@@ -16,6 +16,8 @@ pytestmark = pytest.mark.live
 
 Server = PrivatePulse | PrivatePipeWire
 
+PIPEWIRE_STAMPS_MS = 20.0
+"""So much its stamps scatter; the resampler puts a run that would begin too early behind the one before it."""
 WIDEST_SEAM_MS = 50.0
 FOREIGN_DBFS = -40.0
 """A tone of another device would be at -12 dBFS; where a run is cut off, a little of any tone is everywhere."""
@@ -25,10 +27,6 @@ FOREIGN_DBFS = -40.0
 def server(request: pytest.FixtureRequest) -> Server:
     found: Server = request.getfixturevalue(request.param)
     return found
-
-
-PIPEWIRE_STAMPS_MS = 20.0
-"""So much its stamps scatter; the resampler puts a run that would begin too early behind the one before it."""
 
 
 def seams_ms(ears, reason: str) -> list[float]:
